@@ -1,0 +1,271 @@
+"""What plugins make: the protocols through which the packages meet.
+
+torch appears in annotations only; nothing here imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+    from torch.nn import Module
+
+    from ap_core.network import Network
+    from ap_core.plan import Plan
+    from ap_core.scores import Scores
+
+    from ap_core.search.trial import Evidence
+    from ap_core.strategy import Strategy
+
+    ImageBatch = tuple[Tensor, Tensor]
+    """Images (n, c, h, w) float32, labels (n,) int64."""
+
+
+class WeightsPolicy(StrEnum):
+    """Where weights come from when no checkpoint is given."""
+
+    AUTO = "auto"
+    PRETRAINED = "pretrained"
+    RANDOM = "random"
+
+
+class WeightsOrigin(StrEnum):
+    """Where the weights that a network has did come from."""
+
+    PRETRAINED = "pretrained"
+    CHECKPOINT = "checkpoint"
+    RANDOM = "random"
+    LIVE = "live"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest:
+    """What the user asked for.
+
+    name: a timm name ("resnet50.tv_in1k"), "torchvision/NAME", an alias, "package.module:factory",
+        or a name that a plugin lists.
+    num_classes, input_size: None for the model's own. input_size is (channels, height, width).
+    seed: for random weights.
+    """
+
+    name: str
+    num_classes: int | None = None
+    input_size: tuple[int, int, int] | None = None
+    weights: WeightsPolicy = WeightsPolicy.AUTO
+    checkpoint: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """How to build a network again, without weights; JSON in the run directory.
+
+    name: resolved: what `build` of the adapter `adapter` takes.
+    preprocessing: mean, std, interpolation, crop_pct of the model's own configuration.
+    """
+
+    adapter: str
+    name: str
+    num_classes: int
+    input_size: tuple[int, int, int]
+    preprocessing: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A network, how to build it again, and where its weights came from.
+
+    weights_sha256: digest over all parameters and buffers, names included; "" where there are none.
+    warnings: what the user must be told (random instead of pretrained weights, ...).
+    """
+
+    module: Module
+    architecture: Architecture
+    origin: WeightsOrigin
+    weights_sha256: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Tracing(Protocol):
+    """What tracing found: the network, and whatever the adapter needs to cut it."""
+
+    @property
+    def network(self) -> Network:
+        """Groups and costs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surgery:
+    """What cutting changed besides tensors, enough to rebuild the network without tracing it.
+
+    attributes: module path -> attribute -> new value (integers, floats, lists of integers).
+    replaced: module path -> kind of the stand-in module that the adapter put there.
+    """
+
+    attributes: Mapping[str, Mapping[str, int | float | list[int]]]
+    replaced: Mapping[str, str] = field(default_factory=dict)
+
+
+class ModelAdapter(Protocol):
+    """Knows a family of networks: makes them, finds what can be cut, and cuts it.
+
+    `ap_models.DependencyGraphAdapter` implements all but `names`, `build`, `recognises`.
+    """
+
+    def names(self) -> Iterable[str]:
+        """Names that `build` takes; empty where it takes only networks that others made."""
+
+    def build(self, name: str, *, num_classes: int | None, input_size: tuple[int, int, int] | None,
+              pretrained: bool) -> Module:
+        """Network on the current default device (meta included).
+
+        Raises: ModelError where it cannot be built, CheckpointError where weights cannot be had.
+        """
+
+    def recognises(self, module: Module) -> bool:
+        """Whether this adapter knows the structure of the network."""
+
+    def trace(self, module: Module, architecture: Architecture) -> Tracing:
+        """Groups and costs; the module is neither changed nor run with its weights."""
+
+    def score(self, module: Module, tracing: Tracing, importance: Importance, *, reduction: str,
+              batches: Sequence[ImageBatch], seed: int) -> Scores:
+        """Score of every channel; leaves no gradients and no changed statistics behind.
+
+        batches: calibration data, empty for importances that need none.
+        """
+
+    def cut(self, module: Module, tracing: Tracing, plan: Plan) -> Surgery:
+        """Remove, in place, every channel that the plan does not keep."""
+
+    def mask(self, module: Module, tracing: Tracing, plan: Plan) -> Module:
+        """Whole-width copy that computes what the cut network will: removed channels are inert."""
+
+    def restore(self, module: Module, surgery: Surgery, tensors: Mapping[str, Tensor]) -> Module:
+        """Turn the whole network (on the meta device) into the cut one, with these tensors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSlice:
+    """What an importance sees of one layer of a group: its weights, channels first.
+
+    role: "out" (its output channels are the group's), "in" (its input channels are), or "norm".
+    weight: (channels, everything else), the layer's weight with the group's channels first.
+    bias: (channels,) where the role is "out" or "norm" and the layer has one.
+    gradient, bias_gradient: of the loss, same shapes; None where the importance needs no data.
+    """
+
+    layer: str
+    kind: str
+    role: str
+    weight: Tensor
+    bias: Tensor | None
+    gradient: Tensor | None = None
+    bias_gradient: Tensor | None = None
+
+
+class Importance(Protocol):
+    """A criterion: scores the channels of one layer of a group.
+
+    With data it is called after the backward pass of every calibration batch, and the results are
+    summed over batches; without, once. Results over the layers of a group are then reduced.
+    """
+
+    def __call__(self, part: LayerSlice, generator: Generator) -> Tensor | None:
+        """Scores, shape (channels,), >= 0; None to leave this layer out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRequest:
+    """Which data, and how to prepare it.
+
+    name: of the offer, or the text after a prefix the offer claims; root: folder, for image folders.
+    preprocessing: of the model's architecture.
+    calibration: how many images score the channels; held_out: how many judge trials (None: all).
+    on_corrupt: "skip" or "refuse".
+    """
+
+    name: str
+    root: Path | None
+    architecture: Architecture
+    batch_size: int = 32
+    calibration: int = 256
+    held_out: int | None = None
+    seed: int = 0
+    on_corrupt: str = "refuse"
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """Images for calibrating and for judging; the two are disjoint and drawn by seed."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the labels name."""
+
+    def calibration(self) -> Iterator[ImageBatch]:
+        """Batches to score channels and to re-estimate statistics with, same order every time."""
+
+    def held_out(self) -> Iterator[ImageBatch]:
+        """Batches to judge a trial with, same order every time."""
+
+    def record(self) -> Mapping[str, object]:
+        """What the run keeps: name, root, sizes, seed, digests of the splits, skipped images."""
+
+
+class Meter(Protocol):
+    """Measures a network; every value is an int or a float under a fixed key."""
+
+    def __call__(self, module: Module, *, input_size: tuple[int, int, int],
+                 data: DataSource | None) -> Mapping[str, int | float]:
+        """Measurements; the module is left as it was."""
+
+
+class Recovery(Protocol):
+    """Gives back accuracy that a cut took, without or with a little data."""
+
+    def __call__(self, module: Module, data: DataSource) -> str:
+        """Change the module in place; returns one line that says what was done.
+
+        Returns "" where there is nothing to do for this network.
+        """
+
+
+class Strategist(Protocol):
+    """Proposes strategies, learning from the trials so far."""
+
+    def propose(self, evidence: Evidence) -> Strategy | None:
+        """Next strategy to try; None where there is nothing left to try.
+
+        Depends on the evidence alone, so that a search that was killed goes on as if it had not.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmReply:
+    """What an LLM answered, and what it took."""
+
+    text: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class LlmBackend(Protocol):
+    """Carries a prompt to an LLM and its answer back; knows nothing of pruning."""
+
+    def complete(self, *, system: str, prompt: str, schema: Mapping[str, object]) -> LlmReply:
+        """Answer as text; JSON for the schema where the service can. Raises: LlmError."""
+
+
+class Exporter(Protocol):
+    """Writes a network to a file that runs elsewhere."""
+
+    def __call__(self, module: Module, *, input_size: tuple[int, int, int], path: Path) -> None:
+        """Write the file; raises ModelError naming the operator that cannot be exported."""

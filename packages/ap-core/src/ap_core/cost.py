@@ -1,0 +1,50 @@
+"""The cost model: MACs and parameters as an exact function of the widths."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from ap_core.network import Metric, Network, Term
+
+
+def evaluate(terms: Iterable[Term], widths: Mapping[str, int]) -> int:
+    """Sum of the terms at these widths, as an exact integer.
+
+    widths: kept channels per lane, for every group that a term names.
+    """
+    return sum(t.coefficient * prod(widths[g] for g in t.groups) for t in terms)
+
+
+class CostModel:
+    """Exact cost of a network at any widths.
+
+    Terms over the same groups are merged, so that the cost of evaluating it grows with the number
+    of distinct products, not of layers.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._terms = {metric: _merge(network, metric) for metric in Metric}
+
+    def terms(self, metric: Metric) -> tuple[Term, ...]:
+        """Merged terms of one metric."""
+        return self._terms[metric]
+
+    def cost(self, metric: Metric, widths: Mapping[str, int]) -> int:
+        """MACs, or parameters, of the network at these widths (all groups named)."""
+        return evaluate(self._terms[metric], widths)
+
+    def macs(self, widths: Mapping[str, int]) -> int:
+        """Multiply-accumulates of one forward pass at batch 1."""
+        return self.cost(Metric.MACS, widths)
+
+    def params(self, widths: Mapping[str, int]) -> int:
+        """Number of parameters; buffers do not count."""
+        return self.cost(Metric.PARAMS, widths)
+
+
+def _merge(network: Network, metric: Metric) -> tuple[Term, ...]:
+    sums: dict[tuple[str, ...], int] = defaultdict(int)
+    for layer in network.layers:
+        for term in layer.terms(metric):
+            sums[term.groups] += term.coefficient
+    return tuple(Term(coefficient=c, groups=g) for g, c in sums.items() if c)

@@ -1,0 +1,83 @@
+"""Errors that a user can act on: shown in one line, without a traceback; anything else is a bug."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit status of the `ap` command."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    OUT_OF_REACH = 3
+    PLUGIN = 4
+    LLM = 5
+    BUG = 70
+
+
+class ApError(Exception):
+    """Expected failure: what went wrong and where (`message`), what to do about it (`hint`)."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ApError):
+    """Arguments that make no sense, or do not go together."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UnknownNameError(UsageError):
+    """A name that nobody offers; the hint holds the nearest ones."""
+
+
+class OutOfReachError(ApError):
+    """A budget that no plan can meet; the hint holds the reachable range."""
+
+    exit_code = ExitCode.OUT_OF_REACH
+
+
+class PluginError(ApError):
+    """A plugin that failed, or two that clash."""
+
+    exit_code = ExitCode.PLUGIN
+
+
+class LlmError(ApError):
+    """An LLM service that failed where no fallback was allowed."""
+
+    exit_code = ExitCode.LLM
+
+
+class ModelError(ApError):
+    """A network that cannot be loaded, traced or cut."""
+
+
+class CheckpointError(ModelError):
+    """A weights file that is missing, damaged or foreign."""
+
+
+class DataError(ApError):
+    """A data set that cannot be read, or is of no use for the task."""
+
+
+class RunError(ApError):
+    """A run directory that is in use, damaged, or cannot be written."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Error that names the nearest of the known names.
+
+    kind: what is named, in the singular: "model", "importance".
+    """
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}"
+    return UnknownNameError(f"unknown {kind} {name!r}", hint=hint)

@@ -1,0 +1,104 @@
+"""What a network is made of, as far as cutting it is concerned: groups of channels and what they cost."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+
+class GroupKind(StrEnum):
+    """What the channels of a group are."""
+
+    RESIDUAL = "residual"
+    HIDDEN = "hidden"
+    HEADS = "heads"
+    HEAD_SIZE = "head_size"
+
+
+class Metric(StrEnum):
+    """What a budget limits."""
+
+    MACS = "macs"
+    PARAMS = "params"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Channels, of one or more layers, that can only be removed together.
+
+    A plain group has one lane. A group of several lanes has `lanes` ranges of `width` channels
+    that must all keep equally many, each its own choice: the slices of a grouped convolution, the
+    (query-key, value) dimensions of every head. Channel `i` of lane `l` has the flat index
+    `l * width + i`.
+
+    inside: for a head size, the name of the heads group: its head `h` owns the lanes `2 * h`
+        (query and key) and `2 * h + 1` (value), and takes them along when it is removed.
+    producers, consumers: layers whose output, or input, channels these are, in execution order.
+    locked: why every channel must stay; empty where channels can be removed.
+    """
+
+    name: str
+    kind: GroupKind
+    scope: str
+    stage: str
+    width: int
+    lanes: int = 1
+    inside: str = ""
+    producers: tuple[str, ...] = ()
+    consumers: tuple[str, ...] = ()
+    locked: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """`coefficient` times the widths of `groups` (sorted; a repeated name is a power)."""
+
+    coefficient: int
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """Cost of one module that owns weights, or of the two products of an attention.
+
+    macs, params: sums of terms; an empty sum is zero.
+    """
+
+    layer: str
+    kind: str
+    stage: str
+    macs: tuple[Term, ...] = ()
+    params: tuple[Term, ...] = ()
+
+    def terms(self, metric: Metric) -> tuple[Term, ...]:
+        """Terms of one metric."""
+        return self.macs if metric is Metric.MACS else self.params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Groups and costs of one network at one input size: all that the search needs to know.
+
+    input_size: (channels, height, width) of one image.
+    uncounted: operators that do arithmetic and that no counter knows; their cost is not in it.
+    """
+
+    model: str
+    input_size: tuple[int, int, int]
+    groups: tuple[Group, ...]
+    layers: tuple[LayerCost, ...]
+    uncounted: tuple[str, ...] = ()
+
+    @cached_property
+    def by_name(self) -> dict[str, Group]:
+        """Groups by their names."""
+        return {group.name: group for group in self.groups}
+
+    @cached_property
+    def whole(self) -> dict[str, int]:
+        """Widths of the untouched network."""
+        return {group.name: group.width for group in self.groups}
+
+    @property
+    def free(self) -> tuple[Group, ...]:
+        """Groups whose channels can be removed."""
+        return tuple(group for group in self.groups if not group.locked)

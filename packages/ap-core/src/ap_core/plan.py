@@ -1,0 +1,30 @@
+"""A plan: for every group, the channels that stay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Channels that stay, and what the network costs with them.
+
+    widths: kept channels per lane, for every group of the network, locked ones included.
+    kept: for every group that is not locked, the flat indices (`lane * width + channel` in the
+        whole network) that stay, ascending. Of a head size, only lanes of kept heads appear.
+    macs, params: of the cut network, by the cost model.
+    value: kept share of the value that the strategy puts on all channels, 0 to 1.
+    bound: share that no plan within the budget can exceed, by the multiplier; None where the
+        network's products are too entangled to prove one.
+    """
+
+    widths: Mapping[str, int]
+    kept: Mapping[str, tuple[int, ...]] = field(repr=False)
+    macs: int
+    params: int
+    value: float
+    bound: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """How far the value is from the proven bound, as a share of all value."""
+        return None if self.bound is None else max(0.0, self.bound - self.value)

@@ -1,0 +1,108 @@
+"""Offers: the small frozen records that hooks return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import click
+
+    from ap_core.contracts import (
+        DataRequest,
+        DataSource,
+        Exporter,
+        Importance,
+        LlmBackend,
+        Meter,
+        ModelAdapter,
+        Recovery,
+        Strategist,
+    )
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer(Generic[T]):
+    """A named thing that a plugin offers, made only when it is used.
+
+    name: what the user types. summary: one line for lists.
+    load: "package.module:attribute", or a function without arguments that returns the thing. An
+        import string may name the thing itself or a class that is made without arguments.
+    """
+
+    name: str
+    summary: str
+    load: str | Callable[[], T]
+
+    def make(self) -> T:
+        """The thing itself; whatever the plugin's import raises goes through."""
+        if not isinstance(self.load, str):
+            return self.load()
+        module, _, attribute = self.load.partition(":")
+        found: Any = getattr(import_module(module), attribute)
+        thing: T = found() if isinstance(found, type) else found
+        return thing
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAdapterOffer(Offer["ModelAdapter"]):
+    """A model adapter. Adapters of higher priority are asked first whether they know a network."""
+
+    priority: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportanceOffer(Offer["Importance"]):
+    """An importance. needs_data: whether it scores gradients of calibration batches."""
+
+    needs_data: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmBackendOffer(Offer["Callable[[str], LlmBackend]"]):
+    """An LLM backend: a function of the text after the colon ("openai:MODEL" gives "MODEL")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategistOffer(Offer["Strategist"]):
+    """A strategist. trials: how many it makes of itself where the user names no allowance."""
+
+    trials: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryOffer(Offer["Recovery"]):
+    """A recovery that needs calibration data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOffer(Offer["Callable[[DataRequest], DataSource]"]):
+    """A data set: a function that opens it.
+
+    prefixes: beginnings of names that this offer takes whole ("hfds/"), besides its own name.
+    """
+
+    prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterOffer(Offer["Meter"]):
+    """A meter. needs_data: whether it measures on held-out images."""
+
+    needs_data: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExporterOffer(Offer["Exporter"]):
+    """An exporter. suffix: of the files that it writes (".onnx")."""
+
+    suffix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandOffer(Offer["click.Command"]):
+    """A command of `ap`."""

@@ -1,0 +1,1 @@
+"""The search: strategists propose, the solver projects onto the budget, held-out data judge."""

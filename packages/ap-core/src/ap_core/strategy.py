@@ -1,0 +1,69 @@
+"""A strategy: how to spend the budget. Small, comes from outside, is checked here."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Pressure = Annotated[float, Field(ge=0.1, le=10.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Ranking(StrEnum):
+    """Which channels are ranked against each other."""
+
+    ISOMORPHIC = "isomorphic"
+    GLOBAL = "global"
+    UNIFORM = "uniform"
+
+
+class Reduction(StrEnum):
+    """How the scores of a group's layers become one."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    MAX = "max"
+    PRODUCT = "product"
+
+
+class Normalisation(StrEnum):
+    """What a group's scores are divided by before they are ranked against other groups'."""
+
+    NONE = "none"
+    MEAN = "mean"
+    MAX = "max"
+    SUM = "sum"
+    GAUSSIAN = "gaussian"
+
+
+class Strategy(BaseModel):
+    """How to spend the budget; the solver projects it onto the budget, so any is feasible.
+
+    Keys of `pressure`, `floors`, `widths` are globs over scopes, stages, kinds and names of groups
+    and layers; of several that match, the last one wins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    importance: str = Field(default="l2", description="criterion that scores the channels")
+    reduction: Reduction = Reduction.MEAN
+    normalisation: Normalisation = Normalisation.MEAN
+    ranking: Ranking = Ranking.ISOMORPHIC
+    smoothing: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = Field(
+        default=0.5,
+        description="how much each further channel of a group costs, whatever its score: 0 trusts "
+        "the scores alone, large values cut every group alike",
+    )
+    pressure: dict[str, Pressure] = Field(
+        default_factory=dict, description="above 1: cut more here; below 1: less"
+    )
+    floor: Share = Field(default=0.1, description="share of its channels every group keeps")
+    floors: dict[str, Share] = Field(default_factory=dict)
+    widths: dict[str, Share] = Field(
+        default_factory=dict, description="share of channels that is fixed, not solved for"
+    )
+    keep: tuple[str, ...] = Field(default=(), description="what must keep all its channels")
+    round_to: int | None = Field(
+        default=None, ge=1, le=512, description="multiple of widths; none: 8 where wide enough"
+    )
+    rationale: str = Field(default="", max_length=2000)
