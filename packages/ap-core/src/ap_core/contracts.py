@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from ap_core.network import Network
     from ap_core.plan import Plan
+    from ap_core.plugins.offers import ImportanceOffer
     from ap_core.scores import Scores
-
     from ap_core.search.trial import Evidence
-    from ap_core.strategy import Strategy
+    from ap_core.strategy import Reduction, Strategy
 
     ImageBatch = tuple[Tensor, Tensor]
     """Images (n, c, h, w) float32, labels (n,) int64."""
@@ -115,27 +115,53 @@ class Surgery:
 class ModelAdapter(Protocol):
     """Knows a family of networks: makes them, finds what can be cut, and cuts it.
 
-    `ap_models.DependencyGraphAdapter` implements all but `names`, `build`, `recognises`.
+    `ap_models.DependencyGraphAdapter` implements all of it; a family adds what is particular.
     """
 
     def names(self) -> Iterable[str]:
-        """Names that `build` takes; empty where it takes only networks that others made."""
+        """Canonical names that `build` takes, for lists and suggestions."""
 
-    def build(self, name: str, *, num_classes: int | None, input_size: tuple[int, int, int] | None,
-              pretrained: bool) -> Module:
-        """Network on the current default device (meta included).
+    def resolve(self, name: str) -> str | None:
+        """Canonical name of what the user typed; None where this adapter cannot build it."""
+
+    def build(
+        self,
+        name: str,
+        *,
+        num_classes: int | None = None,
+        input_size: tuple[int, int, int] | None = None,
+        pretrained: bool = False,
+    ) -> Module:
+        """Network under its canonical name, on torch's current default device (meta included).
 
         Raises: ModelError where it cannot be built, CheckpointError where weights cannot be had.
         """
+
+    def load(self, request: ModelRequest) -> LoadedModel:
+        """Network with weights, as asked for. Raises: ModelError, CheckpointError."""
+
+    def skeleton(self, request: ModelRequest) -> LoadedModel:
+        """Network on the meta device, without weights."""
 
     def recognises(self, module: Module) -> bool:
         """Whether this adapter knows the structure of the network."""
 
     def trace(self, module: Module, architecture: Architecture) -> Tracing:
-        """Groups and costs; the module is neither changed nor run with its weights."""
+        """Groups and costs; the module is neither changed nor run with its weights.
 
-    def score(self, module: Module, tracing: Tracing, importance: Importance, *, reduction: str,
-              batches: Sequence[ImageBatch], seed: int) -> Scores:
+        Raises: ModelError naming the operator that the trace cannot follow.
+        """
+
+    def score(
+        self,
+        module: Module,
+        tracing: Tracing,
+        offer: ImportanceOffer,
+        *,
+        reduction: Reduction,
+        batches: Sequence[ImageBatch],
+        seed: int,
+    ) -> Scores:
         """Score of every channel; leaves no gradients and no changed statistics behind.
 
         batches: calibration data, empty for importances that need none.
@@ -147,8 +173,24 @@ class ModelAdapter(Protocol):
     def mask(self, module: Module, tracing: Tracing, plan: Plan) -> Module:
         """Whole-width copy that computes what the cut network will: removed channels are inert."""
 
-    def restore(self, module: Module, surgery: Surgery, tensors: Mapping[str, Tensor]) -> Module:
-        """Turn the whole network (on the meta device) into the cut one, with these tensors."""
+    def difference(
+        self, one: Module, other: Module, *, input_size: tuple[int, int, int], seed: int
+    ) -> float:
+        """Largest absolute difference of two networks' outputs on one random batch, relative to
+        the largest absolute output of the first.
+        """
+
+    def copy(self, module: Module) -> Module:
+        """Deep copy, to cut and judge while the whole network stays."""
+
+    def save(self, module: Module, path: Path) -> None:
+        """Write parameters and buffers as safetensors, names sorted; same tensors, same bytes."""
+
+    def restore(self, module: Module, surgery: Surgery, weights: Path) -> Module:
+        """Turn the whole network (on the meta device) into the cut one, with these weights.
+
+        Raises: CheckpointError where the file is damaged or does not fit.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,8 +264,9 @@ class DataSource(Protocol):
 class Meter(Protocol):
     """Measures a network; every value is an int or a float under a fixed key."""
 
-    def __call__(self, module: Module, *, input_size: tuple[int, int, int],
-                 data: DataSource | None) -> Mapping[str, int | float]:
+    def __call__(
+        self, module: Module, *, input_size: tuple[int, int, int], data: DataSource | None
+    ) -> Mapping[str, int | float]:
         """Measurements; the module is left as it was."""
 
 
