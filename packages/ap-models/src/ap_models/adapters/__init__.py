@@ -1,0 +1,1 @@
+"""Model adapters: one file per family; what they share is in `base`."""

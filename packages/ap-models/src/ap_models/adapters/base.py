@@ -1,0 +1,226 @@
+"""What all adapters share: everything, but the family's names and the places of its attributes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from ap_core.contracts import Architecture, LoadedModel, ModelRequest, Surgery, WeightsOrigin
+from ap_core.errors import ModelError
+from ap_core.plan import Plan
+from torch.nn import Module
+
+from ap_models.attention import Attention, find_attentions
+from ap_models.loading import properties, weights, zoo
+from ap_models.surgery.cut import cut, set_attributes
+from ap_models.surgery.mask import mask
+from ap_models.surgery.store import restore, save
+from ap_models.tracing.stages import stage_of
+from ap_models.tracing.trace import DependencyTracing, trace
+
+if TYPE_CHECKING:
+    from ap_core.contracts import ImageBatch
+    from ap_core.plugins.offers import ImportanceOffer
+    from ap_core.scores import Scores
+    from ap_core.strategy import Reduction
+
+WIDTH_ATTRIBUTES = ("num_features", "head_hidden_size", "embed_dim", "hidden_dim", "in_features")
+
+
+class DependencyGraphAdapter:
+    """A `ModelAdapter` on torch-pruning's dependency graph.
+
+    A family of timm or torchvision names the python modules that define its networks in `modules`.
+    Any other family overrides `names`, `resolve`, `build` and `recognises`; and `attentions` or
+    `stage` where the general ones do not fit.
+    """
+
+    name: ClassVar[str] = ""
+    modules: ClassVar[frozenset[str]] = frozenset()
+
+    def names(self) -> Iterable[str]:
+        """Names that `build` takes, for lists and suggestions."""
+        return zoo.zoo_names(self.modules)
+
+    def resolve(self, name: str) -> str | None:
+        """Canonical name of what the user typed; None where this adapter cannot build it."""
+        canonical = zoo.resolve(name)
+        if canonical is None or zoo.family_module(canonical) not in self.modules:
+            return None
+        return canonical
+
+    def build(
+        self,
+        name: str,
+        *,
+        num_classes: int | None = None,
+        input_size: tuple[int, int, int] | None = None,
+        pretrained: bool = False,
+    ) -> Module:
+        """Network under its canonical name, on torch's current default device."""
+        return zoo.build(
+            name, num_classes=num_classes, input_size=input_size, pretrained=pretrained
+        )
+
+    def recognises(self, module: Module) -> bool:
+        """Whether the network's class, or one that it inherits from, is of the family."""
+        return any(base.__module__ in self.modules for base in type(module).__mro__)
+
+    def attentions(self, module: Module) -> Sequence[Attention]:
+        """Self-attentions whose heads and head size can be cut."""
+        return find_attentions(module)
+
+    def stage(self, path: str) -> str:
+        """Stage of the network that a layer belongs to."""
+        return stage_of(path)
+
+    def load(self, request: ModelRequest) -> LoadedModel:
+        """Network with weights, as asked for. Raises: ModelError, CheckpointError."""
+        name = self._resolved(request.name)
+        weighted = weights.load(request, name, self.build)
+        return LoadedModel(
+            module=weighted.module.eval(),
+            architecture=self._describe(weighted.module, name, request),
+            origin=weighted.origin,
+            weights_sha256=weighted.sha256,
+            warnings=weighted.warnings,
+        )
+
+    def skeleton(self, request: ModelRequest) -> LoadedModel:
+        """Network on the meta device, without weights."""
+        name = self._resolved(request.name)
+        with torch.device("meta"):
+            module = self.build(
+                name, num_classes=request.num_classes, input_size=request.input_size
+            )
+        return LoadedModel(
+            module=module.eval(),
+            architecture=self._describe(module, name, request),
+            origin=WeightsOrigin.NONE,
+        )
+
+    def describe(
+        self, module: Module, *, name: str, input_size: tuple[int, int, int] | None = None
+    ) -> Architecture:
+        """How to build a network again. name: canonical, or of a live network."""
+        return properties.describe(module, adapter=self.name, name=name, input_size=input_size)
+
+    def trace(self, module: Module, architecture: Architecture) -> DependencyTracing:
+        """Groups and exact costs. Raises: ModelError."""
+        return trace(
+            module,
+            self.attentions(module),
+            model=architecture.name,
+            input_size=architecture.input_size,
+            stage_of=self.stage,
+        )
+
+    def score(
+        self,
+        module: Module,
+        tracing: DependencyTracing,
+        offer: "ImportanceOffer",
+        *,
+        reduction: "Reduction",
+        batches: Sequence["ImageBatch"],
+        seed: int,
+    ) -> "Scores":
+        """Score of every channel; the module is left as it was."""
+        from ap_models.importances.scoring import score
+
+        return score(module, tracing, offer, reduction=reduction, batches=batches, seed=seed)
+
+    def cut(self, module: Module, tracing: DependencyTracing, plan: Plan) -> Surgery:
+        """Remove, in place, every channel that the plan does not keep."""
+        before = _widths(module)
+        surgery = cut(module, tracing, plan)
+        stale = _stale(module, before, tracing, plan)
+        for path, values in stale.items():
+            set_attributes(module.get_submodule(path), values)
+        return Surgery(
+            attributes={**surgery.attributes, **_joined(surgery.attributes, stale)},
+            replaced=surgery.replaced,
+        )
+
+    def mask(self, module: Module, tracing: DependencyTracing, plan: Plan) -> Module:
+        """Whole-width copy that computes what the cut network will."""
+        return mask(module, tracing, plan)
+
+    def difference(
+        self, one: Module, other: Module, *, input_size: tuple[int, int, int], seed: int
+    ) -> float:
+        """Largest absolute difference of the outputs on two random images, relative to the largest
+        absolute output of the first.
+        """
+        images = torch.randn(2, *input_size, generator=torch.Generator().manual_seed(seed))
+        with torch.inference_mode():
+            expected, found = one(images), other(images)
+        scale = float(expected.abs().max())
+        return float((expected - found).abs().max()) / (scale or 1.0)
+
+    def copy(self, module: Module) -> Module:
+        """Deep copy, to cut and judge while the whole network stays."""
+        return deepcopy(module)
+
+    def save(self, module: Module, path: Path) -> None:
+        """Write parameters and buffers as safetensors; same tensors, same bytes."""
+        save(module, path)
+
+    def restore(self, module: Module, surgery: Surgery, weights: Path) -> Module:
+        """Turn the whole network (on the meta device) into the cut one, with these weights."""
+        return restore(module, surgery, weights)
+
+    def _resolved(self, name: str) -> str:
+        canonical = self.resolve(name)
+        if canonical is None:
+            raise ModelError(f"the adapter {self.name} cannot build {name!r}")
+        return canonical
+
+    def _describe(self, module: Module, name: str, request: ModelRequest) -> Architecture:
+        return self.describe(module, name=name, input_size=request.input_size)
+
+
+Widths = Mapping[str, Mapping[str, int]]
+
+
+def _widths(module: Module) -> Widths:
+    """Width attributes of modules that hold others: timm keeps copies of its layers' widths."""
+    return {
+        path: found
+        for path, child in module.named_modules()
+        if next(child.children(), None) is not None
+        and (found := {n: v for n in WIDTH_ATTRIBUTES if isinstance(v := getattr(child, n, None), int)})
+    }
+
+
+def _stale(module: Module, before: Widths, tracing: DependencyTracing, plan: Plan) -> Widths:
+    """Width attributes that still say what a residual stream was before the cut.
+
+    A holder's width is that of the last group of that width below it, in the order of execution;
+    a residual stream for the whole network.
+    """
+    del module
+    changes: dict[str, dict[str, int]] = {}
+    for path, values in before.items():
+        for name, whole in values.items():
+            width = _width_below(path, whole, tracing, plan)
+            if width != whole:
+                changes.setdefault(path, {})[name] = width
+    return changes
+
+
+def _width_below(path: str, whole: int, tracing: DependencyTracing, plan: Plan) -> int:
+    prefix = f"{path}." if path else ""
+    for port in reversed(tracing.ports):
+        if port.role == "parameter" or not port.layer.startswith(prefix):
+            continue
+        if len(port.channels) == whole and port.role in ("norm", "in"):
+            return len(tracing.kept(plan)[id(port)])
+    return whole
+
+
+def _joined(
+    attributes: Mapping[str, Mapping[str, int | float | list[int]]], more: Widths
+) -> dict[str, dict[str, int | float | list[int]]]:
+    return {path: {**attributes.get(path, {}), **values} for path, values in more.items()}

@@ -1,0 +1,179 @@
+"""Cutting: every channel that the plan does not keep leaves the network's tensors, in place."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from ap_core.contracts import Surgery
+from ap_core.network import Group
+from ap_core.plan import Plan
+from torch import Tensor, nn
+
+from ap_models.attention import Attention, PackedAttention
+from ap_models.surgery.tensors import owner, replace_tensor, take, tensor_at
+from ap_models.tracing.ports import IntArray, Port
+from ap_models.tracing.trace import DependencyTracing
+
+Attributes = dict[str, dict[str, int | float | list[int]]]
+Value = int | float | list[int]
+
+PACKED = "packed_attention"
+"""Name, in a run directory, of the module that takes the place of nn.MultiheadAttention."""
+
+
+def cut(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> Surgery:
+    """Remove, in place, every channel that the plan does not keep; returns what else changed."""
+    kept = tracing.kept(plan)
+    replaced = _replace_attentions(module, tracing)
+    attributes: Attributes = defaultdict(dict)
+    with torch.no_grad():
+        for attention, heads, size in tracing.attentions:
+            _cut_attention(module, attention, heads, size, plan, attributes)
+        for port in tracing.ports:
+            _cut_port(module, port, kept[id(port)], attributes)
+    for path, values in attributes.items():
+        set_attributes(module.get_submodule(path), values)
+    return Surgery(attributes=dict(attributes), replaced=replaced)
+
+
+def set_attributes(module: nn.Module, values: Mapping[str, Value]) -> None:
+    """Set attributes that a layer already has; tuples stay tuples.
+
+    Raises: AttributeError where the layer has no such attribute.
+    """
+    for name, value in values.items():
+        before = getattr(module, name)
+        setattr(module, name, tuple(value) if isinstance(before, tuple) else value)  # type: ignore[arg-type]
+
+
+def replace_module(module: nn.Module, path: str, kind: str) -> None:
+    """Put the module named `kind` in the place of the one at `path`; the same function.
+
+    Raises: ValueError where there is no such kind.
+    """
+    before = module.get_submodule(path)
+    if kind != PACKED or not isinstance(before, nn.MultiheadAttention):
+        raise ValueError(f"nothing is known that replaces {type(before).__name__} by {kind!r}")
+    module.set_submodule(path, PackedAttention.of(before))
+
+
+def _replace_attentions(module: nn.Module, tracing: DependencyTracing) -> dict[str, str]:
+    replaced = {}
+    for attention, _, _ in tracing.attentions:
+        if isinstance(module.get_submodule(attention.path), nn.MultiheadAttention):
+            replace_module(module, attention.path, PACKED)
+            replaced[attention.path] = PACKED
+    return replaced
+
+
+def _cut_port(
+    module: nn.Module, port: Port, positions: IntArray, attributes: Attributes
+) -> None:
+    whole = len(port.channels)
+    if len(positions) == whole:
+        return
+    for name, axis in port.tensors:
+        tensor = tensor_at(module, name)
+        if port.role == "in" and port.lanes > 1:
+            value = _take_by_lane(tensor, port, positions)
+        else:
+            value = take(tensor, axis, torch.from_numpy(positions))
+        replace_tensor(module, name, value)
+    if port.role != "parameter" and port.kind != "attention":
+        attributes[port.layer] |= layer_attributes(port, len(positions))
+
+
+def _take_by_lane(weight: Tensor, port: Port, positions: IntArray) -> Tensor:
+    """Input slices of a grouped layer: lane l of the filters keeps its own positions."""
+    slice_ = len(port.channels) // port.lanes
+    local = torch.from_numpy(positions % slice_).reshape(port.lanes, -1).to(weight.device)
+    filters = weight.unflatten(0, (port.lanes, -1))
+    index = local[:, None, :].expand(-1, filters.shape[1], -1)
+    index = index.reshape(*index.shape, *([1] * (filters.dim() - 3)))
+    index = index.expand(-1, -1, -1, *filters.shape[3:])
+    return torch.gather(filters, 2, index).flatten(0, 1)
+
+
+def layer_attributes(port: Port, width: int) -> dict[str, Value]:
+    """Attributes of a layer that say how many channels this side has."""
+    match port.kind, port.role:
+        case "conv", "out":
+            return {"out_channels": width}
+        case "conv", "in":
+            return {"in_channels": width}
+        case "dwconv", _:
+            return {"in_channels": width, "out_channels": width, "groups": width}
+        case "linear", "out":
+            return {"out_features": width}
+        case "linear", "in":
+            return {"in_features": width}
+        case "bn" | "in", _:
+            return {"num_features": width}
+        case "ln", _:
+            return {"normalized_shape": [width]}
+        case "gn", _:
+            return {"num_channels": width}
+        case "prelu", _:
+            return {"num_parameters": width}
+    raise AssertionError(f"no such port: {port.kind} {port.role}")
+
+
+def inner_positions(attention: Attention, heads: Group, size: Group, plan: Plan) -> IntArray:
+    """Rows that stay of queries and keys, and of values, shape (2, heads kept, head size kept)."""
+    whole_size, whole_heads = attention.head_size, attention.heads
+    kept_heads = np.asarray(plan.kept.get(heads.name, range(whole_heads)), np.int64)
+    if size.name in plan.kept:
+        flat = np.asarray(plan.kept[size.name], np.int64)
+        by_lane = flat.reshape(len(kept_heads), 2, plan.widths[size.name])
+        return by_lane.transpose(1, 0, 2) % whole_size + kept_heads[None, :, None] * whole_size
+    rows = kept_heads[:, None] * whole_size + np.arange(whole_size)[None, :]
+    return np.stack([rows, rows])
+
+
+def _cut_attention(
+    module: nn.Module,
+    attention: Attention,
+    heads: Group,
+    size: Group,
+    plan: Plan,
+    attributes: Attributes,
+) -> None:
+    """Keep the rows of the kept heads, and of each the kept part; keep the function's scale.
+
+    Fused attention scales by one over the root of the head size: with fewer dimensions the scale
+    would grow, so the difference goes into the queries.
+    """
+    rows = inner_positions(attention, heads, size, plan)
+    kept_heads, kept_size = rows.shape[1], rows.shape[2]
+    if (kept_heads, kept_size) == (attention.heads, attention.head_size):
+        return
+    inner = attention.heads * attention.head_size
+    query_key = torch.from_numpy(rows[0].reshape(-1))
+    value = torch.from_numpy(rows[1].reshape(-1))
+    packed = torch.cat([query_key, inner + query_key, 2 * inner + value])
+    rescale = (kept_size / attention.head_size) ** 0.5
+    for name in filter(None, (attention.weight, attention.bias)):
+        path = attention.below(name)
+        kept = take(tensor_at(module, path), 0, packed).clone()
+        kept[: len(query_key)] *= rescale
+        replace_tensor(module, path, kept)
+    output = f"{attention.below(attention.projection)}.weight"
+    replace_tensor(module, output, take(tensor_at(module, output), 1, value))
+    holder = module.get_submodule(attention.path)
+    values: dict[str, Value] = {"num_heads": kept_heads, "head_dim": kept_size}
+    if hasattr(holder, "attn_dim"):
+        values["attn_dim"] = kept_heads * kept_size
+    if hasattr(holder, "scale"):
+        values["scale"] = kept_size**-0.5
+    attributes[attention.path] |= values
+    _linear_attributes(module, attention, attributes, 3 * len(value), len(value))
+
+
+def _linear_attributes(
+    module: nn.Module, attention: Attention, attributes: Attributes, packed: int, inner: int
+) -> None:
+    holder, _ = owner(module, attention.below(attention.weight))
+    if isinstance(holder, nn.Linear):
+        attributes[attention.below(attention.weight).removesuffix(".weight")]["out_features"] = packed
+    attributes[attention.below(attention.projection)]["in_features"] = inner

@@ -1,0 +1,93 @@
+"""Masking: a whole-width network that computes what the cut one will, to check the cut against."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+from ap_core.plan import Plan
+from torch import Tensor, nn
+
+from ap_models.attention import Attention
+from ap_models.surgery.cut import inner_positions, layer_attributes, set_attributes
+from ap_models.surgery.tensors import replace_tensor, take, tensor_at
+from ap_models.tracing.ports import IntArray, Port
+from ap_models.tracing.trace import DependencyTracing
+
+MIXING = ("ln", "gn", "in")
+"""Normalisations whose statistics run over channels: they must see the kept ones only."""
+
+
+class MaskedNorm(nn.Module):
+    """A normalisation over the kept channels of a whole-width tensor; zero elsewhere."""
+
+    def __init__(self, inner: nn.Module, positions: Tensor, axis: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.axis = axis
+        self.register_buffer("positions", positions, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as the input."""
+        kept = self.inner(x.index_select(self.axis, self.positions))
+        return torch.zeros_like(x).index_copy(self.axis, self.positions, kept)
+
+
+def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module:
+    """Whole-width copy in which removed channels carry nothing and are read by nobody."""
+    twin = deepcopy(module)
+    kept = tracing.kept(plan)
+    with torch.no_grad():
+        for attention, heads, size in tracing.attentions:
+            _mask_attention(twin, attention, inner_positions(attention, heads, size, plan))
+        for port in tracing.ports:
+            positions = kept[id(port)]
+            if len(positions) == len(port.channels):
+                continue
+            if port.kind in MIXING:
+                _mask_norm(twin, port, positions)
+                continue
+            _mask_port(twin, port, positions)
+    return twin
+
+
+def _mask_port(module: nn.Module, port: Port, positions: IntArray) -> None:
+    removed = torch.from_numpy(np.setdiff1d(np.arange(len(port.channels)), positions))
+    for name, axis in port.tensors:
+        tensor = tensor_at(module, name)
+        if name.endswith(("running_mean", "running_var")):
+            continue
+        if port.role == "in" and port.lanes > 1:
+            width = len(port.channels) // port.lanes
+            by_lane = tensor.unflatten(0, (port.lanes, -1))
+            by_lane[removed // width, :, removed % width] = 0
+            continue
+        tensor.index_fill_(axis, removed.to(tensor.device), 0)
+
+
+def _mask_norm(module: nn.Module, port: Port, positions: IntArray) -> None:
+    norm = module.get_submodule(port.layer)
+    index = torch.from_numpy(positions)
+    inner = deepcopy(norm)
+    for name, axis in port.tensors:
+        below = name.removeprefix(f"{port.layer}.")
+        replace_tensor(inner, below, take(tensor_at(inner, below), axis, index))
+    set_attributes(inner, layer_attributes(port, len(positions)))
+    module.set_submodule(port.layer, MaskedNorm(inner, index, channel_axis(norm)))
+
+
+def channel_axis(norm: nn.Module) -> int:
+    """Axis of the channels in a normalisation's input: last for layer norms over tokens."""
+    channels_last = isinstance(norm, nn.LayerNorm) and "2d" not in type(norm).__name__
+    return -1 if channels_last else 1
+
+
+def _mask_attention(module: nn.Module, attention: Attention, rows: IntArray) -> None:
+    inner = attention.heads * attention.head_size
+    if rows[0].size == inner:
+        return
+    query_key, value = (np.setdiff1d(np.arange(inner), r.reshape(-1)) for r in rows)
+    packed = torch.from_numpy(np.concatenate([query_key, inner + query_key, 2 * inner + value]))
+    for name in filter(None, (attention.weight, attention.bias)):
+        tensor_at(module, attention.below(name)).index_fill_(0, packed, 0)
+    output = tensor_at(module, f"{attention.below(attention.projection)}.weight")
+    output.index_fill_(1, torch.from_numpy(value), 0)

@@ -1,0 +1,84 @@
+"""Saving a network, and turning a whole one on the meta device into the saved cut one."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from ap_core.contracts import Surgery
+from ap_core.errors import CheckpointError
+from torch import Tensor, nn
+
+from ap_models.surgery.cut import replace_module, set_attributes
+from ap_models.surgery.tensors import named_tensors, owner, replace_tensor, tensor_at
+
+REPAIR = "the run directory is damaged, or was changed by hand; prune again"
+
+
+def save(module: nn.Module, path: Path) -> None:
+    """Write parameters and buffers as safetensors, sorted by name; tied ones once."""
+    from safetensors.torch import save_file
+
+    tensors = named_tensors(module)
+    save_file({name: tensors[name].detach().contiguous() for name in sorted(tensors)}, path)
+
+
+def restore(module: nn.Module, surgery: Surgery, weights: Path) -> nn.Module:
+    """Turn the whole network (on the meta device) into the cut one, in place.
+
+    Raises: CheckpointError where the file is damaged or does not fit.
+    """
+    tensors = _read(weights)
+    try:
+        for path, kind in surgery.replaced.items():
+            replace_module(module, path, kind)
+        for path, values in surgery.attributes.items():
+            set_attributes(module.get_submodule(path), values)
+    except (AttributeError, ValueError) as error:
+        raise CheckpointError(f"{weights}: the surgery does not fit: {error}", hint=REPAIR) from error
+    places = _places(module)
+    missing = sorted(places.keys() - tensors.keys())
+    foreign = sorted(tensors.keys() - places.keys())
+    if missing or foreign:
+        names = ", ".join((missing + foreign)[:3])
+        raise CheckpointError(
+            f"{weights} does not fit: {len(missing)} tensors missing, {len(foreign)} foreign "
+            f"({names})",
+            hint=REPAIR,
+        )
+    for name, paths in places.items():
+        _assign(module, paths, tensors[name])
+    return module.eval()
+
+
+def _read(weights: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(weights)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{weights} is not there", hint=REPAIR) from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{weights} cannot be read: {error}", hint=REPAIR) from error
+
+
+def _places(module: nn.Module) -> dict[str, list[str]]:
+    """Paths of every tensor under its first name: several where it is tied."""
+    first: dict[int, str] = {}
+    places: dict[str, list[str]] = defaultdict(list)
+    everything = [
+        *module.named_parameters(remove_duplicate=False),
+        *module.named_buffers(remove_duplicate=False),
+    ]
+    for path, tensor in everything:
+        places[first.setdefault(id(tensor), path)].append(path)
+    return dict(places)
+
+
+def _assign(module: nn.Module, paths: list[str], value: Tensor) -> None:
+    """Put a tensor in all its places, tied."""
+    replace_tensor(module, paths[0], value)
+    shared = tensor_at(module, paths[0])
+    for path in paths[1:]:
+        holder, name = owner(module, path)
+        table = holder._parameters if name in holder._parameters else holder._buffers
+        table[name] = shared  # type: ignore[assignment]

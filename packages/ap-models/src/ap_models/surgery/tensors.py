@@ -1,0 +1,40 @@
+"""Replacing parameters and buffers by their paths."""
+
+import torch
+from torch import Tensor, nn
+
+
+def owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
+    """Module that holds a parameter or buffer, and its name there."""
+    parent, _, name = path.rpartition(".")
+    return module.get_submodule(parent), name
+
+
+def tensor_at(module: nn.Module, path: str) -> Tensor:
+    """Parameter or buffer at a path."""
+    holder, name = owner(module, path)
+    tensor: Tensor = getattr(holder, name)
+    return tensor
+
+
+def replace_tensor(module: nn.Module, path: str, value: Tensor) -> None:
+    """Put a tensor in the place of a parameter (which keeps `requires_grad`) or of a buffer."""
+    holder, name = owner(module, path)
+    if name in holder._parameters:
+        before = holder._parameters[name]
+        needs = before is None or before.requires_grad
+        holder._parameters[name] = nn.Parameter(value.detach().contiguous(), requires_grad=needs)
+        return
+    holder._buffers[name] = value.detach().contiguous()
+
+
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers (those that are not saved in state dicts too), by path, ties once."""
+    return dict(module.named_parameters()) | dict(module.named_buffers())
+
+
+def take(tensor: Tensor, axis: int, positions: Tensor) -> Tensor:
+    """Entries of one axis; a view's worth of work where all stay."""
+    if len(positions) == tensor.shape[axis]:
+        return tensor
+    return torch.index_select(tensor, axis, positions.to(tensor.device))

@@ -1,0 +1,1 @@
+"""Tracing: from a torch module to groups of channels and their exact cost."""

@@ -1,0 +1,45 @@
+"""Channel numbers, and what is known about them while a trace is read: ties and locks."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ap_models.tracing.ports import IntArray
+
+
+@dataclass(kw_only=True)
+class Labels:
+    """Numbers for channels; ties say which are one, locks which must stay, and why.
+
+    Filled by one reader of one trace, then frozen by `resolve`.
+    """
+
+    count: int = 0
+    ties: list[tuple[IntArray, IntArray]] = field(default_factory=list)
+    locks: list[tuple[IntArray, str]] = field(default_factory=list)
+    added: list[IntArray] = field(default_factory=list)
+
+    def fresh(self, size: int) -> IntArray:
+        """Numbers for `size` new channels."""
+        numbers = np.arange(self.count, self.count + size, dtype=np.int64)
+        self.count += size
+        return numbers
+
+    def tie(self, one: IntArray, other: IntArray) -> None:
+        """Make channels one, position by position; equal shapes."""
+        self.ties.append((one, other))
+
+    def lock(self, channels: IntArray, reason: str) -> None:
+        """Say that these channels must stay."""
+        self.locks.append((channels, reason))
+
+    def resolve(self) -> IntArray:
+        """Number of the component of every channel, shape (count,)."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        rows = np.concatenate([a for a, _ in self.ties] or [np.zeros(0, np.int64)])
+        columns = np.concatenate([b for _, b in self.ties] or [np.zeros(0, np.int64)])
+        graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), (self.count, self.count))
+        _, components = connected_components(graph, directed=False)
+        return components.astype(np.int64)
