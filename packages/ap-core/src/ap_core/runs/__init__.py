@@ -1,0 +1,1 @@
+"""Run directories: everything about one run on disk, whole at every instant."""

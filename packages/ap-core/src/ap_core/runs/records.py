@@ -1,0 +1,120 @@
+"""The documents of a run directory, as typed values; pydantic, since they come back from disk."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class Record(BaseModel):
+    """Frozen, strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CapRecord(Record):
+    """One cap of the budget."""
+
+    metric: Literal["macs", "params"]
+    limit: int
+
+
+class BudgetRecord(Record):
+    """What was asked for."""
+
+    caps: tuple[CapRecord, ...]
+    band: float
+
+
+class ArchitectureRecord(Record):
+    """How to build the whole network again."""
+
+    adapter: str
+    name: str
+    num_classes: int
+    input_size: tuple[int, int, int]
+    preprocessing: dict[str, object] = Field(default_factory=dict)
+
+
+class WeightsRecord(Record):
+    """Where the weights came from."""
+
+    origin: str
+    sha256: str
+    checkpoint: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class SurgeryRecord(Record):
+    """What the cut changed besides tensors."""
+
+    attributes: dict[str, dict[str, int | float | list[int]]]
+    replaced: dict[str, str] = Field(default_factory=dict)
+
+
+class QualityRecord(Record):
+    """What the accuracy meter found on held-out images."""
+
+    images: int
+    loss: float
+    top1: Annotated[float, Field(ge=0, le=1)]
+    top5: Annotated[float, Field(ge=0, le=1)]
+
+
+class RecoveryRecord(Record):
+    """One recovery, with what it changed."""
+
+    name: str
+    note: str
+    before: QualityRecord | None
+    after: QualityRecord | None
+
+
+class ResultRecord(Record):
+    """What came out; every figure was measured on the network reloaded from disk.
+
+    macs, params: predicted by the cost model, equal to what the counter found after the reload.
+    counters: MACs by other counters, by their names (torch-pruning's, for the literature).
+    difference: largest relative difference between the cut and the masked whole network.
+    seconds: by stage.
+    """
+
+    macs: int
+    params: int
+    base_macs: int
+    base_params: int
+    counters: dict[str, int] = Field(default_factory=dict)
+    base_counters: dict[str, int] = Field(default_factory=dict)
+    strategist: str
+    importance: str
+    trials: int
+    best_trial: int
+    value: float
+    bound: float | None
+    difference: float
+    baseline: QualityRecord | None = None
+    quality: QualityRecord | None = None
+    recoveries: tuple[RecoveryRecord, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class RunRecord(Record):
+    """run.json."""
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    status: Literal["running", "done", "failed"]
+    version: str
+    created: str
+    command: tuple[str, ...]
+    options: dict[str, object]
+    model: str
+    architecture: ArchitectureRecord
+    weights: WeightsRecord
+    budget: BudgetRecord
+    seed: int
+    data: dict[str, object] | None = None
+    environment: dict[str, str] = Field(default_factory=dict)
+    surgery: SurgeryRecord | None = None
+    result: ResultRecord | None = None
+    failure: str = ""
