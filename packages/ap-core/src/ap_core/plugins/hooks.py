@@ -1,4 +1,13 @@
-"""The hooks. A plugin is a module under the entry-point group `ap` that implements some of them."""
+"""The hooks. A plugin is a module under the entry-point group `ap` that implements some of them.
+
+A plugin's pyproject.toml names the module:
+
+    [project.entry-points.ap]
+    my-plugin = "my_plugin.plugin"
+
+The module imports nothing heavy: an offer carries an import string, or a function that imports
+late. Every hook takes no arguments and returns an iterable of offers.
+"""
 
 from collections.abc import Iterable
 
@@ -23,44 +32,344 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def ap_model_adapters() -> Iterable[ModelAdapterOffer]:  # type: ignore[empty-body]
-    """Offer model adapters."""
+    """Offer model adapters: each knows a family of networks, makes them and cuts them.
+
+    The thing that is offered is a `ap_core.contracts.ModelAdapter`; most subclass
+    `ap_models.DependencyGraphAdapter` and say only what is particular to the family.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import ModelAdapterOffer
+
+        @hookimpl
+        def ap_model_adapters():
+            return [
+                ModelAdapterOffer(
+                    name="toymixer",
+                    summary="MLP-Mixers for small images",
+                    load="my_plugin.adapter:ToyMixerAdapter",
+                    priority=10,
+                )
+            ]
+
+    and in my_plugin/adapter.py:
+
+        from ap_models import DependencyGraphAdapter
+
+        from my_plugin.network import ToyMixer
+
+        class ToyMixerAdapter(DependencyGraphAdapter):
+            def names(self):
+                return ("toymixer/tiny",)
+
+            def resolve(self, name):
+                return name if name in self.names() else None
+
+            def recognises(self, module):
+                return isinstance(module, ToyMixer)
+
+            def build(self, name, *, num_classes=None, input_size=None, pretrained=False):
+                return ToyMixer(num_classes=num_classes or 10)
+    """
 
 
 @hookspec
 def ap_importances() -> Iterable[ImportanceOffer]:  # type: ignore[empty-body]
-    """Offer importances."""
+    """Offer importances: criteria that score channels.
+
+    The thing that is offered is a `ap_core.contracts.Importance`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import ImportanceOffer
+
+        @hookimpl
+        def ap_importances():
+            return [
+                ImportanceOffer(
+                    name="largest",
+                    summary="largest absolute weight of a channel",
+                    load="my_plugin.criteria:largest",
+                )
+            ]
+
+    and in my_plugin/criteria.py:
+
+        def largest(part, generator):
+            return part.weight.abs().amax(dim=1)
+    """
 
 
 @hookspec
 def ap_llm_backends() -> Iterable[LlmBackendOffer]:  # type: ignore[empty-body]
-    """Offer LLM backends."""
+    """Offer LLM backends: each carries a prompt to a service and the answer back.
+
+    The thing that is offered is a function that takes the text after the colon ("shout:LOUD"
+    gives "LOUD") and returns a `ap_core.contracts.LlmBackend`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import LlmBackendOffer
+
+        @hookimpl
+        def ap_llm_backends():
+            return [
+                LlmBackendOffer(
+                    name="local",
+                    summary="a server on this machine: local:PORT",
+                    load="my_plugin.llm:connect",
+                )
+            ]
+
+    and in my_plugin/llm.py:
+
+        import json
+        from urllib.request import urlopen
+
+        from ap_core.contracts import LlmReply
+        from ap_core.errors import LlmError
+
+        class LocalBackend:
+            def __init__(self, port):
+                self.address = f"http://127.0.0.1:{port}/complete"
+
+            def complete(self, *, system, prompt, schema):
+                body = json.dumps({"system": system, "prompt": prompt, "schema": schema})
+                try:
+                    with urlopen(self.address, data=body.encode(), timeout=60) as reply:
+                        return LlmReply(text=reply.read().decode(), model="local")
+                except OSError as error:
+                    raise LlmError(f"no answer from {self.address}: {error}") from error
+
+        def connect(port):
+            return LocalBackend(int(port))
+    """
 
 
 @hookspec
 def ap_strategists() -> Iterable[StrategistOffer]:  # type: ignore[empty-body]
-    """Offer strategists."""
+    """Offer strategists: each proposes strategies, learning from the trials so far.
+
+    The thing that is offered is a `ap_core.contracts.Strategist`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import StrategistOffer
+
+        @hookimpl
+        def ap_strategists():
+            return [
+                StrategistOffer(
+                    name="smoothing",
+                    summary="tries a few values of the smoothing",
+                    load="my_plugin.strategist:SmoothingStrategist",
+                    trials=3,
+                )
+            ]
+
+    and in my_plugin/strategist.py:
+
+        class SmoothingStrategist:
+            values = (0.25, 0.5, 1.0)
+
+            def propose(self, evidence):
+                done = len(evidence.trials)
+                if done >= len(self.values):
+                    return None
+                return evidence.base.model_copy(update={"smoothing": self.values[done]})
+    """
 
 
 @hookspec
 def ap_recoveries() -> Iterable[RecoveryOffer]:  # type: ignore[empty-body]
-    """Offer recoveries."""
+    """Offer recoveries: each gives back some of the accuracy that a cut took.
+
+    The thing that is offered is a `ap_core.contracts.Recovery`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import RecoveryOffer
+
+        @hookimpl
+        def ap_recoveries():
+            return [
+                RecoveryOffer(
+                    name="centre-logits",
+                    summary="shifts the classifier's bias so that the mean logits are zero",
+                    load="my_plugin.recovery:centre_logits",
+                )
+            ]
+
+    and in my_plugin/recovery.py:
+
+        def centre_logits(module, data):
+            import torch
+
+            classifier = getattr(module, "fc", None)
+            if classifier is None:
+                return ""
+            with torch.no_grad():
+                logits = torch.cat([module(images) for images, _ in data.calibration()])
+                classifier.bias -= logits.mean(dim=0)
+            return f"shifted {logits.shape[1]} biases"
+    """
 
 
 @hookspec
 def ap_datasets() -> Iterable[DatasetOffer]:  # type: ignore[empty-body]
-    """Offer data sets."""
+    """Offer data sets: images for calibrating and for judging.
+
+    The thing that is offered is a function that takes a `ap_core.contracts.DataRequest` and
+    returns a `ap_core.contracts.DataSource`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import DatasetOffer
+
+        @hookimpl
+        def ap_datasets():
+            return [
+                DatasetOffer(
+                    name="noise",
+                    summary="random images, random labels",
+                    load="my_plugin.data:open_noise",
+                )
+            ]
+
+    and in my_plugin/data.py:
+
+        class Noise:
+            def __init__(self, request):
+                self.request = request
+                self.num_classes = request.architecture.num_classes
+
+            def calibration(self):
+                yield from self._batches(self.request.seed)
+
+            def held_out(self):
+                yield from self._batches(self.request.seed + 1)
+
+            def record(self):
+                return {"name": "noise", "seed": self.request.seed}
+
+            def _batches(self, seed):
+                import torch
+
+                generator = torch.Generator().manual_seed(seed)
+                size = self.request.batch_size
+                images = (size, *self.request.architecture.input_size)
+                yield (
+                    torch.rand(images, generator=generator),
+                    torch.randint(self.num_classes, (size,), generator=generator),
+                )
+
+        def open_noise(request):
+            return Noise(request)
+    """
 
 
 @hookspec
 def ap_meters() -> Iterable[MeterOffer]:  # type: ignore[empty-body]
-    """Offer meters."""
+    """Offer meters: each measures a network.
+
+    The thing that is offered is a `ap_core.contracts.Meter`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import MeterOffer
+
+        @hookimpl
+        def ap_meters():
+            return [
+                MeterOffer(
+                    name="zeros",
+                    summary="how many weights are exactly zero",
+                    load="my_plugin.meters:zeros",
+                )
+            ]
+
+    and in my_plugin/meters.py:
+
+        def zeros(module, *, input_size, data):
+            weights = list(module.parameters())
+            return {
+                "zeros": sum(int((weight == 0).sum()) for weight in weights),
+                "weights": sum(weight.numel() for weight in weights),
+            }
+    """
 
 
 @hookspec
 def ap_exporters() -> Iterable[ExporterOffer]:  # type: ignore[empty-body]
-    """Offer exporters."""
+    """Offer exporters: each writes a network to a file that runs elsewhere.
+
+    The thing that is offered is a `ap_core.contracts.Exporter`.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import ExporterOffer
+
+        @hookimpl
+        def ap_exporters():
+            return [
+                ExporterOffer(
+                    name="exported-program",
+                    summary="torch.export's own format",
+                    load="my_plugin.export:write_program",
+                    suffix=".pt2",
+                )
+            ]
+
+    and in my_plugin/export.py:
+
+        def write_program(module, *, input_size, path):
+            import torch
+
+            example = torch.zeros(1, *input_size)
+            torch.export.save(torch.export.export(module.eval(), (example,)), path)
+    """
 
 
 @hookspec
 def ap_commands() -> Iterable[CommandOffer]:  # type: ignore[empty-body]
-    """Offer commands of `ap`."""
+    """Offer commands of `ap`; listing them imports none of them.
+
+    The thing that is offered is a `click.Command`. It gets the registry and the console through
+    `ap_core.cli.app.pass_app`, and -q, -v and --no-color without asking.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import CommandOffer
+
+        @hookimpl
+        def ap_commands():
+            return [
+                CommandOffer(
+                    name="hello",
+                    summary="Say hello.",
+                    load="my_plugin.command:hello",
+                )
+            ]
+
+    and in my_plugin/command.py:
+
+        import click
+
+        from ap_core.cli.app import pass_app
+
+        @click.command()
+        @click.argument("name")
+        @pass_app
+        def hello(app, name):
+            '''Say hello to somebody.'''
+            app.console.result(f"hello {name}")
+    """

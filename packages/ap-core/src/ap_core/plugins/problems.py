@@ -37,4 +37,5 @@ class Problem:
         return " and ".join(dict.fromkeys(owner.plugin for owner in self.owners))
 
     def __str__(self) -> str:
-        return f"plugin {self.plugin} of {self.distribution}: {self.what}"
+        named = self.plugin == self.distribution
+        return f"plugin {self.plugin}{'' if named else f' of {self.distribution}'}: {self.what}"
