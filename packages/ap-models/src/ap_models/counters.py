@@ -1,0 +1,158 @@
+"""Counters of MACs and parameters; none runs the network with its weights, or changes it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+from ap_core.contracts import DataSource
+from ap_core.errors import ModelError
+from ap_models.skeleton import meta_copy
+
+_MULTIPLIES = re.compile(
+    r"mm(_|$)|^(add)?mv(_|$)|dot(_|$)|matmul|^addr|^ger|outer|conv|attention|attn|linear|trilinear"
+    r"|transformer|fft|cdist|linalg|lstm|gru|rnn|grid_sampl|embedding_bag|einsum"
+)
+"""Names of aten operators that multiply and accumulate."""
+
+_FREE = re.compile(r"^embedding|backward|^_?upsample|linear_interp|^linspace|slice|vector_norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """What one forward pass at batch 1 takes.
+
+    uncounted: operators that multiply and accumulate and that the counter has no formula for.
+    """
+
+    macs: int
+    uncounted: tuple[str, ...]
+
+
+def count(module: Module, input_size: tuple[int, int, int]) -> Count:
+    """Multiply-accumulates of convolutions, linear layers and attention products, as an integer.
+
+    Counted on the meta device with attention spelled out as two products, since fused attention is
+    missed by the counter on a CPU.
+    Raises: ModelError where the network does not run there.
+    """
+    listing = _Listing()
+    counter = FlopCounterMode(display=False)
+    # The counter takes composite operators apart; what it then calls reaches the listing.
+    with _without_weights(module, input_size) as (twin, image), _slow_path(), listing, counter:
+        twin(image)
+    return Count(macs=counter.get_total_flops() // 2, uncounted=tuple(sorted(listing.uncounted)))
+
+
+def count_macs(module: Module, input_size: tuple[int, int, int]) -> int:
+    """Multiply-accumulates of one forward pass at batch 1."""
+    return count(module, input_size).macs
+
+
+def uncounted(module: Module, input_size: tuple[int, int, int]) -> tuple[str, ...]:
+    """Operators with arithmetic that `count_macs` misses, sorted."""
+    return count(module, input_size).uncounted
+
+
+def count_params(module: Module) -> int:
+    """Number of parameters, shared ones once; buffers do not count."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def count_torch_pruning_macs(module: Module, input_size: tuple[int, int, int]) -> int:
+    """MACs by torch-pruning's own counter, which takes in biases and norms too."""
+    from torch_pruning.utils import count_ops_and_params
+
+    with _without_weights(module, input_size) as (twin, image):
+        macs, _ = count_ops_and_params(twin, image)
+    return int(macs)
+
+
+def macs_meter(
+    module: Module,
+    *,
+    input_size: tuple[int, int, int],
+    data: DataSource | None,  # noqa: ARG001
+) -> Mapping[str, int | float]:
+    """MACs, this program's definition."""
+    return {"macs": count_macs(module, input_size)}
+
+
+def params_meter(
+    module: Module,
+    *,
+    input_size: tuple[int, int, int],  # noqa: ARG001
+    data: DataSource | None,  # noqa: ARG001
+) -> Mapping[str, int | float]:
+    """Number of parameters."""
+    return {"params": count_params(module)}
+
+
+def torch_pruning_macs_meter(
+    module: Module,
+    *,
+    input_size: tuple[int, int, int],
+    data: DataSource | None,  # noqa: ARG001
+) -> Mapping[str, int | float]:
+    """MACs, torch-pruning's definition."""
+    return {"torch_pruning_macs": count_torch_pruning_macs(module, input_size)}
+
+
+class _Listing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the names of operators that multiply and have no formula."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.uncounted: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204
+        if func._overloadpacket not in flop_registry and _multiplies(str(func._overloadpacket)):
+            self.uncounted.add(str(func._overloadpacket))
+        return func(*args, **(kwargs or {}))
+
+
+def _multiplies(operator: str) -> bool:
+    space, _, name = operator.rpartition(".")
+    if space not in {"aten", "prim", "prims"}:
+        return True
+    return bool(_MULTIPLIES.search(name)) and not _FREE.search(name)
+
+
+@contextmanager
+def _without_weights(
+    module: Module, input_size: tuple[int, int, int]
+) -> Iterator[tuple[Module, Tensor]]:
+    """Twin in eval mode and one image, both on the meta device, where new tensors go as well.
+
+    Raises: ModelError for what the network raises inside.
+    """
+    # The counter hooks modules whose input wants gradients, and trips over parameters as input.
+    twin = meta_copy(module).eval().requires_grad_(requires_grad=False)
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            yield twin, torch.empty(1, *input_size)
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        side = " x ".join(map(str, input_size))
+        raise ModelError(
+            f"the network cannot be run without weights on an image of {side}: {error}",
+            hint="it must not read values of tensors, and --input-size must suit it",
+        ) from error
+
+
+@contextmanager
+def _slow_path() -> Iterator[None]:
+    """Attention runs operator by operator, not by a fused kernel."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
