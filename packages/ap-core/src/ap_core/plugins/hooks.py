@@ -35,7 +35,8 @@ def ap_model_adapters() -> Iterable[ModelAdapterOffer]:  # type: ignore[empty-bo
     """Offer model adapters: each knows a family of networks, makes them and cuts them.
 
     The thing that is offered is a `ap_core.contracts.ModelAdapter`; most subclass
-    `ap_models.DependencyGraphAdapter` and say only what is particular to the family.
+    `ap_models.DependencyGraphAdapter` and say only what is particular to the family. `name` is
+    the offer's: a run directory keeps it, to build the network again.
 
     Example, in my_plugin/plugin.py:
 
@@ -60,6 +61,8 @@ def ap_model_adapters() -> Iterable[ModelAdapterOffer]:  # type: ignore[empty-bo
         from my_plugin.network import ToyMixer
 
         class ToyMixerAdapter(DependencyGraphAdapter):
+            name = "toymixer"
+
             def names(self):
                 return ("toymixer/tiny",)
 
