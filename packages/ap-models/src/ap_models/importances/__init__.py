@@ -1,0 +1,1 @@
+"""Criteria that score channels, and the engine that runs them."""
