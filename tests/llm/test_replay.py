@@ -1,6 +1,7 @@
 """The replay backend, against real transcript files."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -69,13 +70,12 @@ def test_an_exhausted_transcript_is_an_error(transcript):
 
 def test_records_of_other_kinds_and_empty_lines_are_skipped(transcript):
     path = transcript({"kind": "note", "text": "hello"}, exchange("one"))
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("\n")
+    Path(path).write_text(Path(path).read_text("utf-8") + "\n\n", "utf-8")
     assert ask(open_replay(path), "a").text == "one"
 
 
 def test_a_missing_transcript_is_named(tmp_path):
-    with pytest.raises(LlmError, match="cannot read the transcript .*gone.jsonl"):
+    with pytest.raises(LlmError, match=r"cannot read the transcript .*gone.jsonl"):
         open_replay(str(tmp_path / "gone.jsonl"))
 
 

@@ -78,8 +78,7 @@ def preprocessing(
     config: dict[str, object] = dict(getattr(module, "pretrained_cfg", None) or {})
     if name.startswith(TORCHVISION):
         config = _torchvision_config(name)
-    found = resolve_data_config({}, pretrained_cfg=config)
-    found["input_size"] = input_size
+    found = resolve_data_config({"input_size": input_size}, pretrained_cfg=config)
     for key in ("mean", "std"):
         if len(found[key]) != input_size[0]:
             found[key] = (sum(found[key]) / len(found[key]),) * input_size[0]

@@ -1,0 +1,1 @@
+"""An importance and a model family, as a plugin of AgenticPruner."""
