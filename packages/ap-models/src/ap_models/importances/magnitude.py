@@ -32,7 +32,7 @@ def bn_scale(part: LayerSlice, generator: Generator) -> Tensor | None:  # noqa: 
     Layer norms are left out: they have no scale that training would drive to zero with a channel.
     Source: Liu et al. 2017, "network slimming", arXiv:1708.06519, section 3.
     """
-    if part.role != "norm" or "batchnorm" not in part.kind.lower().replace("_", ""):
+    if part.role != "norm" or part.kind != "bn":
         return None
     return part.weight.flatten(start_dim=1).abs().sum(dim=1)
 

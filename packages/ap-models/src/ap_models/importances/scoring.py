@@ -17,6 +17,8 @@ from ap_core.plugins.offers import ImportanceOffer
 from ap_core.scores import FloatArray, Scores
 from ap_core.strategy import Reduction
 from ap_models.parts import Part
+from ap_models.tracing.slices import parts
+from ap_models.tracing.trace import DependencyTracing
 
 if TYPE_CHECKING:
     from ap_core.contracts import ImageBatch
@@ -25,11 +27,36 @@ if TYPE_CHECKING:
 class PartsOf(Protocol):
     """Finds the layers that hold the channels of a group, in the same order every time."""
 
-    def __call__(self, module: Module, group: str, *, gradients: bool = False) -> Iterable[Part]:
+    def __call__(self, module: Module, group: str, /, *, gradients: bool = False) -> Iterable[Part]:
         """Parts of the group; with gradients where they are wanted and there are any."""
 
 
 def score(
+    module: Module,
+    tracing: DependencyTracing,
+    offer: ImportanceOffer,
+    *,
+    reduction: Reduction,
+    batches: Sequence["ImageBatch"],
+    seed: int,
+) -> Scores:
+    """Score of every channel of a traced network; see `score_groups`."""
+
+    def parts_of(whole: Module, group: str, *, gradients: bool = False) -> Iterable[Part]:
+        return parts(tracing, whole, group, gradients=gradients)
+
+    return score_groups(
+        module,
+        parts_of,
+        offer,
+        reduction=reduction,
+        batches=batches,
+        seed=seed,
+        groups=tracing.network.groups,
+    )
+
+
+def score_groups(
     module: Module,
     parts_of: PartsOf,
     offer: ImportanceOffer,
@@ -87,10 +114,10 @@ class _Tally:
     def reduced(self, group: Group, reduction: Reduction) -> FloatArray:
         """One score for each channel, (lanes, width); NaN where no part is about a channel."""
         size = group.lanes * group.width
-        parts = [_per_channel(i, v, size) for i, v in self._sums.get(group.name, {}).values()]
-        if not parts:
+        found = [_per_channel(i, v, size) for i, v in self._sums.get(group.name, {}).values()]
+        if not found:
             return np.full((group.lanes, group.width), np.nan)
-        return _REDUCE[reduction](np.stack(parts)).reshape(group.lanes, group.width)
+        return _REDUCE[reduction](np.stack(found)).reshape(group.lanes, group.width)
 
     def _ask(self, part: LayerSlice) -> FloatArray | None:
         with torch.no_grad():
