@@ -1,7 +1,9 @@
 """A plan: for every group, the channels that stay."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +30,13 @@ class Plan:
     def gap(self) -> float | None:
         """How far the value is from the proven bound, as a share of all value."""
         return None if self.bound is None else max(0.0, self.bound - self.value)
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 of what stays: plans that cut alike have the same, however they are valued."""
+    stays = {
+        "kept": {name: list(indices) for name, indices in plan.kept.items()},
+        "widths": dict(plan.widths),
+    }
+    text = json.dumps(stays, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()

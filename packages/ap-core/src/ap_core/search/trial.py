@@ -1,20 +1,30 @@
 """Trials, and the evidence that a strategist sees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from ap_core.budget import Budget
 from ap_core.network import Network
 from ap_core.strategy import Strategy
+
+STAND_IN = "solver"
+"""Whose name a trial bears where the base strategy stands in for a proposal of no use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One strategy, and what was measured of the plan that it led to.
 
-    plan: digest of the plan (SHA-256 of its canonical JSON).
-    value, bound: as in the plan.
+    strategist: who proposed the strategy; STAND_IN where the base strategy stood in.
+    plan: digest of the plan (`ap_core.plan.digest`).
+    value, bound: as in the plan: by the strategy's own values, so not to be compared with others'.
+    retained: kept share of the value by the base strategy's values, which are the same for all.
     loss, accuracy: on held-out data, after statistics were re-estimated; None where there was none.
     seconds: solving and evaluating.
+    same_as: earlier trial of the same plan, whose measurements these are; None where it was judged.
+    failure: why the strategist's own proposal was of no use.
+    note: what else is odd about it.
     """
 
     number: int
@@ -25,14 +35,22 @@ class Trial:
     params: int
     value: float
     bound: float | None
+    retained: float | None = None
     loss: float | None = None
     accuracy: float | None = None
     seconds: float = 0.0
+    same_as: int | None = None
+    failure: str = ""
+    note: str = ""
 
     @property
-    def merit(self) -> tuple[float, ...]:
-        """Sort key: the larger, the better; held-out loss where there is one, else kept value."""
-        return (self.value,) if self.loss is None else (-self.loss, self.value)
+    def merit(self) -> tuple[float, float]:
+        """Sort key: the larger, the better; held-out loss where there is one, then retained value.
+
+        A trial without a loss is worse than any with one.
+        """
+        loss = inf if self.loss is None else self.loss
+        return (-loss, self.value if self.retained is None else self.retained)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +67,8 @@ class Evidence:
     importances: tuple[str, ...]
     trials: tuple[Trial, ...]
     seed: int
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """Trial of the largest merit; of equals, the first."""
+    return max(trials, key=lambda trial: trial.merit)

@@ -1,0 +1,260 @@
+"""The run directory: everything about a run, whole at any instant."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ap_core.budget import Budget
+from ap_core.errors import RunError
+from ap_core.network import Metric, Network
+from ap_core.plan import Plan
+from ap_core.runs.documents import (
+    Document,
+    canonical,
+    check_schema,
+    decode,
+    encode,
+    one_line,
+    parse,
+    readable,
+)
+from ap_core.runs.files import append, drop_torn_line, explained, replacing, sweep, write
+from ap_core.runs.lock import LOCK, OWNER, RunLock
+from ap_core.runs.records import RunRecord
+from ap_core.runs.scores import load_scores, save_scores
+from ap_core.scores import Scores
+from ap_core.search.trial import Trial
+
+T = TypeVar("T")
+
+HOME = Path("runs")
+RECORD = "run.json"
+PROFILE = "profile.json"
+PLAN = "plan.json"
+TRIALS = "trials.jsonl"
+WEIGHTS = "model.safetensors"
+
+
+class RunDirectory:
+    """Documents of one run.
+
+    Made by `create` or `resume`, it holds the directory's lock until it is closed and may write;
+    made by `open`, it reads what is there, whoever writes.
+    """
+
+    def __init__(self, path: Path, lock: RunLock | None = None) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: Path | None, *, model: str, budget: Budget, home: Path = HOME) -> Self:
+        """New run directory, locked; its parents are made too.
+
+        path: must be absent or empty; None for `home/MODEL-BUDGET-N` with the next free N.
+        Raises: RunError.
+        """
+        if path is None:
+            path = _next_place(home, f"{_plain(model)}-{spell(budget)}")
+        with explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+            if not (path / LOCK).exists():
+                _refuse_others_files(path)
+        return cls._locked(path, _refuse_others_files)
+
+    @classmethod
+    def resume(cls, path: Path, *, note: Callable[[str], None]) -> Self:
+        """Run directory of an earlier process, locked and mended, to go on with.
+
+        note: is told of a trial that a kill left half written; it is dropped.
+        Raises: RunError where it holds no run, or another process has it.
+        """
+        _require_record(path)
+
+        def mend(path: Path) -> None:
+            for journal in sorted(path.glob("*.jsonl")):
+                if drop_torn_line(journal):
+                    note(f"{journal}: dropped a last line that was not written to its end")
+
+        return cls._locked(path, mend)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Run directory to read from. Raises: RunError where it holds no run."""
+        _require_record(path)
+        return cls(path)
+
+    @classmethod
+    def _locked(cls, path: Path, prepare: Callable[[Path], None]) -> Self:
+        lock = RunLock(path)
+        lock.acquire()
+        try:
+            sweep(path)
+            prepare(path)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, lock)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write run.json. Raises: RunError."""
+        place = self._own(RECORD)
+        write(place, readable(encode(record, RunRecord), where=RECORD) + b"\n")
+
+    def record(self) -> RunRecord:
+        """Read run.json. Raises: RunError."""
+        return self._read(RECORD, RunRecord)
+
+    def write_network(self, network: Network) -> None:
+        """Write profile.json. Raises: RunError."""
+        place = self._own(PROFILE)
+        write(place, canonical(encode(network, Network), where=PROFILE) + b"\n")
+
+    def network(self) -> Network:
+        """Read profile.json. Raises: RunError."""
+        return self._read(PROFILE, Network)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.json: equal plans, equal bytes. Raises: RunError."""
+        place = self._own(PLAN)
+        write(place, canonical(encode(plan, Plan), where=PLAN) + b"\n")
+
+    def plan(self) -> Plan:
+        """Read plan.json. Raises: RunError."""
+        return self._read(PLAN, Plan)
+
+    def append_trial(self, trial: Trial) -> None:
+        """Add a trial to trials.jsonl; when this returns, it is on disk. Raises: RunError."""
+        self.append(TRIALS, encode(trial, Trial))
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Trials so far; one that is being written is not among them. Raises: RunError."""
+        trials: list[Trial] = []
+        for where, line in self._lines(TRIALS):
+            trial = decode(line, Trial, where=where)
+            if trial.number != len(trials):
+                raise RunError(f"{where} is damaged: trial {trial.number} at {len(trials)}'s place")
+            trials.append(trial)
+        return tuple(trials)
+
+    def append(self, name: str, document: Document) -> None:
+        """Add a document to a file of one JSON document a line. Raises: RunError."""
+        append(self._own(name), one_line(document, where=name))
+
+    def entries(self, name: str) -> tuple[Document, ...]:
+        """Documents of such a file; none where it is absent. Raises: RunError."""
+        documents = []
+        for where, line in self._lines(name):
+            document = parse(line, where=where)
+            check_schema(document, where=where)
+            documents.append(document)
+        return tuple(documents)
+
+    def save_scores(self, scores: Scores) -> None:
+        """Keep scores for a later `resume`. Raises: RunError."""
+        self._own("scores")
+        save_scores(self.path, scores)
+
+    def load_scores(self, *, importance: str, reduction: str) -> Scores | None:
+        """Scores as they were saved; None where there are none. Raises: RunError."""
+        return load_scores(self.path, importance=importance, reduction=reduction)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path for others to write to; it becomes the file when all is well.
+
+        Raises: RunError.
+        """
+        with replacing(self._own(name)) as temporary:
+            yield temporary
+
+    def _own(self, name: str) -> Path:
+        if self._lock is None:
+            raise RunError(f"cannot write {self.path / name}: the run was opened for reading")
+        return self.path / name
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        path = self.path / name
+        return decode(_content(path), kind, where=str(path))
+
+    def _lines(self, name: str) -> Iterator[tuple[str, bytes]]:
+        path = self.path / name
+        if not path.exists():
+            return
+        *lines, _torn = _content(path).split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            yield f"{path}, line {number}", line
+
+
+def spell(budget: Budget) -> str:
+    """Budget as a short word for names: "8.48G", "12M-params"."""
+    words = []
+    for cap in budget.caps:
+        amount = _short(cap.limit)
+        words.append(amount if cap.metric is Metric.MACS else f"{amount}-{cap.metric}")
+    return "-".join(words)
+
+
+def _short(number: int) -> str:
+    for unit, letter in ((10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if number >= unit:
+            return f"{number / unit:.4g}{letter}"
+    return str(number)
+
+
+def _plain(model: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", model).strip("-.") or "model"
+
+
+def _next_place(home: Path, stem: str) -> Path:
+    with explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        path = home / f"{stem}-{number}"
+        with explained(path):
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:
+                number += 1
+
+
+def _refuse_others_files(path: Path) -> None:
+    if any(each.name not in (LOCK, OWNER) for each in path.iterdir()):
+        raise RunError(
+            f"{path} is not empty", hint="name another directory, or go on with --resume"
+        )
+
+
+def _require_record(path: Path) -> None:
+    if not path.is_dir():
+        raise RunError(f"no run directory {path}", hint="'ap runs' lists the runs that there are")
+    if not (path / RECORD).is_file():
+        raise RunError(f"{path} holds no run: there is no {RECORD} in it")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error

@@ -1,0 +1,96 @@
+"""Runs on disk: finding them, and what to say of each."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ap_core.budget import Budget, Cap
+from ap_core.errors import RunError
+from ap_core.network import Metric
+from ap_core.runs.directory import HOME, RECORD, RunDirectory, spell
+from ap_core.runs.lock import is_held
+from ap_core.runs.records import BudgetRecord, RunRecord
+from ap_core.search.trial import Trial, best_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedRun:
+    """A run directory, and what its run.json says.
+
+    status: as recorded, but "interrupted" where it says running and no process does; "damaged"
+        where there is no record, for the reason in `problem`.
+    """
+
+    path: Path
+    status: str
+    record: RunRecord | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownRun:
+    """One run with its trials; best: number of the trial that won so far, None without trials."""
+
+    path: Path
+    status: str
+    record: RunRecord
+    trials: tuple[Trial, ...]
+    best: int | None
+
+
+def list_runs(home: Path | None = None) -> tuple[ListedRun, ...]:
+    """Run directories at and below a place, by path; None for ./runs, which may be absent.
+
+    Raises: RunError where there is no such place.
+    """
+    place = HOME if home is None else home
+    if not place.is_dir():
+        if home is None:
+            return ()
+        raise RunError(f"no directory {place}")
+    return tuple(_listed(path) for path in _run_directories(place))
+
+
+def show_run(path: Path) -> ShownRun:
+    """One run, by its path or by its name below ./runs. Raises: RunError."""
+    if not path.exists() and (HOME / path).is_dir():
+        path = HOME / path
+    run = RunDirectory.open(path)
+    record = run.record()
+    trials = run.trials()
+    return ShownRun(
+        path=path,
+        status=_status(path, record),
+        record=record,
+        trials=trials,
+        best=best_of(trials).number if trials else None,
+    )
+
+
+def spell_budget(record: BudgetRecord) -> str:
+    """Budget of a record as a short word."""
+    caps = (Cap(metric=Metric(cap.metric), limit=cap.limit) for cap in record.caps)
+    return spell(Budget(caps=tuple(caps), band=record.band))
+
+
+def _run_directories(place: Path) -> Iterator[Path]:
+    for folder, below, files in os.walk(place):
+        below.sort()
+        if RECORD in files:
+            below.clear()
+            yield Path(folder)
+
+
+def _listed(path: Path) -> ListedRun:
+    try:
+        record = RunDirectory.open(path).record()
+    except RunError as error:
+        return ListedRun(path=path, status="damaged", problem=error.message)
+    return ListedRun(path=path, status=_status(path, record), record=record)
+
+
+def _status(path: Path, record: RunRecord) -> str:
+    if record.status == "running" and not is_held(path):
+        return "interrupted"
+    return record.status
