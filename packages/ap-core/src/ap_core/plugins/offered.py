@@ -89,7 +89,7 @@ def collect(
         problems.append(Problem(owners=(each.owner,), what=what, hint=hint))
     owned: dict[str, Owned[OfferT]] = {}
     for name, claim in sorted(claims.items()):
-        owners = tuple(owner for owner, _ in claim)
+        owners = tuple(sorted(owner for owner, _ in claim))
         owned[name] = Owned(offer=claim[0][1], owners=owners)
         if len(owners) > 1:
             what = _clash(kind, name, owners)

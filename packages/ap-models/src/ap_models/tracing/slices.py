@@ -65,7 +65,7 @@ def _rows(tensor: Tensor, axis: int, member: Member, positions: Tensor) -> Tenso
     """
     flat = positions.reshape(-1)
     if member.port.role != "in" or member.port.lanes == 1:
-        return tensor.movedim(axis, 0).flatten(1)[flat]
+        return tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1)[flat]
     lanes, slice_ = member.port.lanes, tensor.shape[1]
     by_lane = tensor.unflatten(0, (lanes, -1)).movedim(2, 1).flatten(2)
     return by_lane[flat // slice_, flat % slice_]

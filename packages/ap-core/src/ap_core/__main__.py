@@ -1,0 +1,5 @@
+"""`python -m ap_core` is `ap`."""
+
+from ap_core.cli.main import main
+
+main()
