@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch.nn import Module
+
 from ap_core.contracts import Architecture, LoadedModel, ModelRequest, Surgery, WeightsOrigin
 from ap_core.errors import ModelError
 from ap_core.plan import Plan
-from torch.nn import Module
-
 from ap_models.attention import Attention, find_attentions
 from ap_models.loading import properties, weights, zoo
 from ap_models.surgery.cut import cut, set_attributes
@@ -190,7 +190,11 @@ def _widths(module: Module) -> Widths:
         path: found
         for path, child in module.named_modules()
         if next(child.children(), None) is not None
-        and (found := {n: v for n in WIDTH_ATTRIBUTES if isinstance(v := getattr(child, n, None), int)})
+        and (
+            found := {
+                n: v for n in WIDTH_ATTRIBUTES if isinstance(v := getattr(child, n, None), int)
+            }
+        )
     }
 
 

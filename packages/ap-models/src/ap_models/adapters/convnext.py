@@ -9,4 +9,6 @@ class ConvNeXtAdapter(DependencyGraphAdapter):
     """ConvNeXt: residual widths and hidden widths."""
 
     name: ClassVar[str] = "convnext"
-    modules: ClassVar[frozenset[str]] = frozenset({"timm.models.convnext", "torchvision.models.convnext"})
+    modules: ClassVar[frozenset[str]] = frozenset(
+        {"timm.models.convnext", "torchvision.models.convnext"}
+    )

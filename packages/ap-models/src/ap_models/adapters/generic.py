@@ -5,9 +5,12 @@ from typing import ClassVar
 
 from torch.nn import Module
 
+from ap_core.contracts import Architecture
 from ap_models.adapters.base import DependencyGraphAdapter
 from ap_models.loading import zoo
 from ap_models.loading.factories import build_from_factory, is_factory
+from ap_models.tracing.rehearsal import rehearse
+from ap_models.tracing.trace import DependencyTracing
 
 
 class GenericAdapter(DependencyGraphAdapter):
@@ -41,3 +44,7 @@ class GenericAdapter(DependencyGraphAdapter):
     def recognises(self, module: Module) -> bool:
         """Every network, as the last that is asked."""
         return isinstance(module, Module)
+
+    def trace(self, module: Module, architecture: Architecture) -> DependencyTracing:
+        """Groups and exact costs; a rehearsal locks the groups that the trace got wrong."""
+        return rehearse(module, super().trace(module, architecture), self.cut)

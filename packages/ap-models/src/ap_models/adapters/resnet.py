@@ -9,4 +9,6 @@ class ResNetAdapter(DependencyGraphAdapter):
     """ResNet: residual widths and hidden widths."""
 
     name: ClassVar[str] = "resnet"
-    modules: ClassVar[frozenset[str]] = frozenset({"timm.models.resnet", "torchvision.models.resnet"})
+    modules: ClassVar[frozenset[str]] = frozenset(
+        {"timm.models.resnet", "torchvision.models.resnet"}
+    )

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from ap_core.contracts import Surgery
 from ap_core.network import Group
 from ap_core.plan import Plan
-from torch import Tensor, nn
-
 from ap_models.attention import Attention, PackedAttention
 from ap_models.surgery.tensors import owner, replace_tensor, take, tensor_at
 from ap_models.tracing.ports import IntArray, Port
@@ -67,9 +67,7 @@ def _replace_attentions(module: nn.Module, tracing: DependencyTracing) -> dict[s
     return replaced
 
 
-def _cut_port(
-    module: nn.Module, port: Port, positions: IntArray, attributes: Attributes
-) -> None:
+def _cut_port(module: nn.Module, port: Port, positions: IntArray, attributes: Attributes) -> None:
     whole = len(port.channels)
     if len(positions) == whole:
         return
@@ -175,5 +173,7 @@ def _linear_attributes(
 ) -> None:
     holder, _ = owner(module, attention.below(attention.weight))
     if isinstance(holder, nn.Linear):
-        attributes[attention.below(attention.weight).removesuffix(".weight")]["out_features"] = packed
+        attributes[attention.below(attention.weight).removesuffix(".weight")]["out_features"] = (
+            packed
+        )
     attributes[attention.below(attention.projection)]["in_features"] = inner

@@ -4,12 +4,12 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from ap_core.plan import Plan
 from torch import Tensor, nn
 
+from ap_core.plan import Plan
 from ap_models.attention import Attention
 from ap_models.surgery.cut import inner_positions, layer_attributes, set_attributes
-from ap_models.surgery.tensors import replace_tensor, take, tensor_at
+from ap_models.surgery.tensors import owner, replace_tensor, take, tensor_at
 from ap_models.tracing.ports import IntArray, Port
 from ap_models.tracing.trace import DependencyTracing
 
@@ -44,9 +44,11 @@ def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module
             if len(positions) == len(port.channels):
                 continue
             if port.kind in MIXING:
-                _mask_norm(twin, port, positions)
-                continue
-            _mask_port(twin, port, positions)
+                _mask_norm(twin, port.layer, port, positions)
+            elif norm := _norm_of_parameter(twin, port):
+                _mask_norm(twin, norm, port, positions)
+            else:
+                _mask_port(twin, port, positions)
     return twin
 
 
@@ -64,21 +66,35 @@ def _mask_port(module: nn.Module, port: Port, positions: IntArray) -> None:
         tensor.index_fill_(axis, removed.to(tensor.device), 0)
 
 
-def _mask_norm(module: nn.Module, port: Port, positions: IntArray) -> None:
-    norm = module.get_submodule(port.layer)
+def _norm_of_parameter(module: nn.Module, port: Port) -> str:
+    """Path of the normalisation that owns a parameter (timm's GlobalResponseNorm); "" if none."""
+    if port.role != "parameter":
+        return ""
+    holder, _ = owner(module, port.layer)
+    return port.layer.rpartition(".")[0] if "Norm" in type(holder).__name__ else ""
+
+
+def _mask_norm(module: nn.Module, path: str, port: Port, positions: IntArray) -> None:
+    """Let a normalisation see the kept channels only; a parameter at a time where it has several."""
+    norm = module.get_submodule(path)
     index = torch.from_numpy(positions)
-    inner = deepcopy(norm)
+    inner = deepcopy(norm.inner if isinstance(norm, MaskedNorm) else norm)
     for name, axis in port.tensors:
-        below = name.removeprefix(f"{port.layer}.")
+        below = name.removeprefix(f"{path}.")
         replace_tensor(inner, below, take(tensor_at(inner, below), axis, index))
-    set_attributes(inner, layer_attributes(port, len(positions)))
-    module.set_submodule(port.layer, MaskedNorm(inner, index, channel_axis(norm)))
+    if port.role != "parameter":
+        set_attributes(inner, layer_attributes(port, len(positions)))
+    axis = norm.axis if isinstance(norm, MaskedNorm) else channel_axis(norm)
+    module.set_submodule(path, MaskedNorm(inner, index, axis))
 
 
 def channel_axis(norm: nn.Module) -> int:
     """Axis of the channels in a normalisation's input: last for layer norms over tokens."""
-    channels_last = isinstance(norm, nn.LayerNorm) and "2d" not in type(norm).__name__
-    return -1 if channels_last else 1
+    if isinstance(norm, nn.GroupNorm | nn.modules.instancenorm._InstanceNorm):
+        return 1
+    if hasattr(norm, "channel_dim"):
+        return int(norm.channel_dim)
+    return 1 if "2d" in type(norm).__name__ else -1
 
 
 def _mask_attention(module: nn.Module, attention: Attention, rows: IntArray) -> None:

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from pathlib import Path
 
-from ap_core.contracts import Surgery
-from ap_core.errors import CheckpointError
 from torch import Tensor, nn
 
+from ap_core.contracts import Surgery
+from ap_core.errors import CheckpointError
 from ap_models.surgery.cut import replace_module, set_attributes
 from ap_models.surgery.tensors import named_tensors, owner, replace_tensor, tensor_at
 
@@ -33,7 +33,9 @@ def restore(module: nn.Module, surgery: Surgery, weights: Path) -> nn.Module:
         for path, values in surgery.attributes.items():
             set_attributes(module.get_submodule(path), values)
     except (AttributeError, ValueError) as error:
-        raise CheckpointError(f"{weights}: the surgery does not fit: {error}", hint=REPAIR) from error
+        raise CheckpointError(
+            f"{weights}: the surgery does not fit: {error}", hint=REPAIR
+        ) from error
     places = _places(module)
     missing = sorted(places.keys() - tensors.keys())
     foreign = sorted(tensors.keys() - places.keys())

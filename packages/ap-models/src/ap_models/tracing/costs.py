@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
-from ap_core.network import Group, LayerCost, Term
 from torch import nn
 
+from ap_core.network import Group, LayerCost, Term
 from ap_models.attention import Attention
 from ap_models.tracing.graph import Calls
 from ap_models.tracing.groups import Layout, StageOf
@@ -49,8 +49,9 @@ def layer_costs(
                 params=_terms(_sum(sizes.values())),
             )
         )
-    products = [_products(attention, heads, size, calls, stage_of)
-                for attention, heads, size in attentions]
+    products = [
+        _products(attention, heads, size, calls, stage_of) for attention, heads, size in attentions
+    ]
     return tuple(costs + products)
 
 
@@ -97,9 +98,7 @@ def _size(shape: tuple[int, ...], axes: Mapping[int, Polynomial]) -> Polynomial:
     return size
 
 
-def _positions(
-    path: str, module: nn.Module, attention: Attention | None, calls: Calls
-) -> int:
+def _positions(path: str, module: nn.Module, attention: Attention | None, calls: Calls) -> int:
     """How often every weight of a layer is multiplied in one forward pass."""
     if attention is not None:
         return sum(prod(out[:-1]) for _, out in calls.shapes.get(attention.path, ()))

@@ -12,21 +12,32 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from ap_core.errors import ModelError
 from torch import nn
 from torch_pruning import DependencyGraph, ops
 from torch_pruning._helpers import _HybridIndex
 from torch_pruning.dependency.node import Node
 
+from ap_core.errors import ModelError
 from ap_models.attention import Attention, StandIn
 from ap_models.tracing.labels import Labels
 from ap_models.tracing.ports import IntArray, Port
 
 TYPE = ops.OPTYPE
-PASSING = {TYPE.BN: "bn", TYPE.LN: "ln", TYPE.GN: "gn", TYPE.IN: "in", TYPE.PRELU: "prelu",
-           TYPE.DEPTHWISE_CONV: "dwconv"}
-MAKING = {TYPE.CONV: "conv", TYPE.LINEAR: "linear", TYPE.EMBED: "embed", TYPE.MHA: "mha",
-          TYPE.LSTM: "lstm"}
+PASSING = {
+    TYPE.BN: "bn",
+    TYPE.LN: "ln",
+    TYPE.GN: "gn",
+    TYPE.IN: "in",
+    TYPE.PRELU: "prelu",
+    TYPE.DEPTHWISE_CONV: "dwconv",
+}
+MAKING = {
+    TYPE.CONV: "conv",
+    TYPE.LINEAR: "linear",
+    TYPE.EMBED: "embed",
+    TYPE.MHA: "mha",
+    TYPE.LSTM: "lstm",
+}
 Mapping = Callable[[list[_HybridIndex]], list[_HybridIndex]]
 
 
@@ -158,7 +169,9 @@ class _Reader:
 
     def _path(self, node: Node) -> str:
         path = self._paths.get(node.module, "")
-        return path.removesuffix(".leaf") if path.removesuffix(".leaf") in self._attentions else path
+        return (
+            path.removesuffix(".leaf") if path.removesuffix(".leaf") in self._attentions else path
+        )
 
     def _make(self, node: Node) -> None:
         """Give numbers to the channels that a layer or a parameter produces."""
@@ -305,8 +318,15 @@ class _Reader:
     ) -> None:
         order = self._calls.order.get(layer, -1)
         self.ports.append(
-            Port(layer=layer, kind=kind, role=role, channels=channels, tensors=tensors,
-                 lanes=lanes, order=order)
+            Port(
+                layer=layer,
+                kind=kind,
+                role=role,
+                channels=channels,
+                tensors=tensors,
+                lanes=lanes,
+                order=order,
+            )
         )
 
     def _lock_outputs(self, nodes: list[Node]) -> None:
@@ -363,8 +383,16 @@ def _existing(
 
 
 def _out_channels(module: nn.Module) -> int:
-    for name in ("out_channels", "out_features", "num_features", "num_channels", "num_parameters",
-                 "embedding_dim", "embed_dim", "hidden_size"):
+    for name in (
+        "out_channels",
+        "out_features",
+        "num_features",
+        "num_channels",
+        "num_parameters",
+        "embedding_dim",
+        "embed_dim",
+        "hidden_size",
+    ):
         if (size := getattr(module, name, None)) is not None:
             return int(size)
     return int(module.normalized_shape[-1])

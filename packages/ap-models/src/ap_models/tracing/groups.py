@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from ap_core.network import Group, GroupKind
 
+from ap_core.network import Group, GroupKind
 from ap_models.attention import Attention
 from ap_models.tracing.graph import Structure
 from ap_models.tracing.ports import IntArray, Port
@@ -63,9 +63,7 @@ def find_groups(
     components = structure.labels.resolve()
     reasons = _reasons(structure, components)
     added = np.unique(np.concatenate([components[a] for a in structure.labels.added] or [[]]))
-    layouts = [
-        _layout(found, added, stage_of) for found in _same_ports(ports, components, reasons)
-    ]
+    layouts = [_layout(found, added, stage_of) for found in _same_ports(ports, components, reasons)]
     return _named(layouts)
 
 

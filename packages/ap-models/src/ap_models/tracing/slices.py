@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from ap_core.contracts import LayerSlice
-from ap_core.network import Group
 from torch import Tensor, nn
 
+from ap_core.contracts import LayerSlice
+from ap_core.network import Group
 from ap_models.attention import Attention
 from ap_models.parts import Part
 from ap_models.tracing.groups import Layout, Member

@@ -1,16 +1,17 @@
 """Tracing a network: skeleton, structure, groups, costs, and a check against a counter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from ap_core.cost import CostModel
-from ap_core.errors import ModelError
-from ap_core.network import Group, Network
-from ap_core.plan import Plan
 from torch import nn
 
+from ap_core.cost import CostModel
+from ap_core.errors import ModelError
+from ap_core.network import Group, LayerCost, Network, Term
+from ap_core.plan import Plan
 from ap_models.attention import Attention, StandIn
+from ap_models.counters import count, count_params
 from ap_models.skeleton import meta_copy
 from ap_models.tracing.costs import layer_costs
 from ap_models.tracing.graph import read_structure
@@ -22,6 +23,9 @@ from ap_models.tracing.groups import (
     resolve_ports,
 )
 from ap_models.tracing.ports import IntArray, Port
+
+OTHER = "(other)"
+"""Layer that stands for products outside of convolutions, linear layers and known attentions."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,8 +58,9 @@ def trace(
 ) -> DependencyTracing:
     """Groups and exact costs of a network; it is neither changed nor run with its weights.
 
-    Raises: ModelError where it does not run, cannot be traced, or the cost model disagrees with
-    the counter.
+    Products that the cost model does not explain (attentions of unknown kinds) count as constant;
+    whether they are shows when the network is cut.
+    Raises: ModelError where it does not run or cannot be traced.
     """
     skeleton = meta_copy(module).eval()
     for attention in attentions:
@@ -68,22 +73,26 @@ def trace(
     groups += tuple(group for _, heads, size in inner for group in (heads, size))
     layers = layer_costs(module, ports, layouts, inner, structure.calls, stage_of)
     network = Network(model=model, input_size=input_size, groups=groups, layers=layers)
-    _check(network, module)
+    network = _complete(network, module)
     return DependencyTracing(network=network, ports=ports, layouts=layouts, attentions=inner)
 
 
-def _check(network: Network, module: nn.Module) -> None:
-    """Compare the cost model with a counter on the untouched network, as integers."""
-    from ap_models.counters import count_macs, count_params
+def _complete(network: Network, module: nn.Module) -> Network:
+    """The network with what a counter finds in it beyond what its layers explain.
 
-    model = CostModel(network)
-    for what, predicted, counted in (
-        ("MACs", model.macs(network.whole), count_macs(module, network.input_size)),
-        ("parameters", model.params(network.whole), count_params(module)),
-    ):
-        if predicted != counted:
-            raise ModelError(
-                f"the cost model finds {predicted} {what} in {network.model}, a counter {counted}",
-                hint="its arithmetic is not all in convolutions, linear layers and known "
-                "attentions; write a model adapter for it: see the plugin tutorial",
-            )
+    Raises: ModelError where the counter finds less, or other parameters.
+    """
+    model, counted = CostModel(network), count(module, network.input_size)
+    macs = counted.macs - model.macs(network.whole)
+    params = count_params(module) - model.params(network.whole)
+    if macs < 0 or params:
+        raise ModelError(
+            f"the cost model of {network.model} is {macs} MACs and {params} parameters short of "
+            "what a counter finds",
+            hint="this is a bug of the tracing: please report the network",
+        )
+    other = LayerCost(
+        layer=OTHER, kind="other products", stage=OTHER, macs=(Term(coefficient=macs),)
+    )
+    layers = (*network.layers, other) if macs else network.layers
+    return replace(network, layers=layers, uncounted=counted.uncounted)
