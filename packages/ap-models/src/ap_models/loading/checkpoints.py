@@ -2,7 +2,9 @@
 
 import json
 import pickle
+import struct
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,20 @@ SHOWN = 4
 
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 _PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
+
+_GARBLED = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What torch's reader raises on bytes that are no checkpoint."""
 
 State = dict[str, Tensor]
 
@@ -56,7 +72,10 @@ def read_checkpoint(path: Path) -> State:
         raise CheckpointError(f"the checkpoint {path} is empty")
     _refuse_cut_network(path)
     read = _read_safetensors if path.suffix == ".safetensors" else _read_pickle
-    state = _unwrapped(read(path))
+    try:
+        state = _unwrapped(read(path))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not state:
         raise CheckpointError(
             f"the checkpoint {path} holds no tensors under names",
@@ -86,31 +105,37 @@ def _read_safetensors(path: Path) -> State:
 
     try:
         return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{path} is no safetensors file, or a damaged one: {error}"
-        ) from error
+    except SafetensorError as error:
+        raise _damaged(path) from error
 
 
 def _read_pickle(path: Path) -> object:
     try:
-        found: object = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of pickles that other programs made; what follows decides about them.
+            warnings.simplefilter("ignore", UserWarning)
+            found: object = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if not is_zipfile(path) and "Unsupported" not in str(error) and "GLOBAL" not in str(error):
-            raise _damaged(path, error) from error
+        if not _is_pickle(path):
+            raise _damaged(path) from error
         raise CheckpointError(
             f"{path} holds pickled objects besides tensors, and loading them could run code",
             hint="where the file was made: torch.save(model.state_dict(), path), then use that",
         ) from error
-    except (EOFError, OSError, RuntimeError, ValueError) as error:
-        raise _damaged(path, error) from error
+    except _GARBLED as error:
+        raise _damaged(path) from error
     return found
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    reason = str(error).strip().splitlines()
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_zipfile(path) or file.read(1) == pickle.PROTO
+
+
+def _damaged(path: Path) -> CheckpointError:
     return CheckpointError(
-        f"{path} is no checkpoint, or a damaged one: {reason[0] if reason else 'it ends too early'}"
+        f"{path} is no checkpoint, or a damaged one",
+        hint="was it copied or downloaded to its end?",
     )
 
 

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Collection, Mapping
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
 from torch.nn import Module
 
-from ap_core.errors import ModelError, unknown_name
+from ap_core.errors import CheckpointError, ModelError, unknown_name
 from ap_models.loading.published import fetch, publication
 
 if TYPE_CHECKING:
@@ -85,11 +87,15 @@ def build(
             # torchvision announces changes of its default initialisation this way.
             warnings.simplefilter("ignore", FutureWarning)
             return make(canonical, num_classes, input_size, pretrained=pretrained).eval()
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{canonical} cannot be built: {error}",
-            hint="check --num-classes and --input-size against what the network supports",
+    except (EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        if not pretrained:
+            raise _cannot_build(canonical, error) from error
+        raise CheckpointError(
+            f"the published weights of {canonical} are damaged or do not fit: {error}",
+            hint="delete them from the cache, so that they are fetched anew",
         ) from error
+    except (AssertionError, TypeError, ValueError) as error:
+        raise _cannot_build(canonical, error) from error
 
 
 def published_classes(name: str) -> int | None:
@@ -115,6 +121,13 @@ def torchvision_weights(canonical: str) -> "WeightsEnum":
         raise unknown_name(f"weights tag of {TORCHVISION}{name}", tag, known.__members__)
     found: WeightsEnum = known[tag or "DEFAULT"]
     return found
+
+
+def _cannot_build(canonical: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"{canonical} cannot be built: {error}",
+        hint="check --num-classes and --input-size against what the network supports",
+    )
 
 
 def _resolve_timm(name: str) -> str | None:
