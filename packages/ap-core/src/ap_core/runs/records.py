@@ -8,7 +8,7 @@ SCHEMA = 1
 
 
 class Record(BaseModel):
-    """Frozen, strict about its keys; a number that is not finite stays what it is, to be refused."""
+    """Frozen, strict about its keys; a number that is not finite stays so, to be refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 

@@ -1,0 +1,98 @@
+"""The search: propose, solve, judge, record, until the allowance is spent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ap_core.contracts import Strategist
+from ap_core.errors import RunError
+from ap_core.plan import Plan, digest
+from ap_core.search.attempts import Attempts, Judge, Solve
+from ap_core.search.proposals import UnusableError, propose
+from ap_core.search.trial import STAND_IN, Evidence, Trial, best_of
+
+PATIENCE = 3
+"""Proposals of no use, one after the other, before the search ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The best trial, its plan, and all trials."""
+
+    best: Trial
+    plan: Plan
+    trials: tuple[Trial, ...]
+
+
+def search(
+    evidence: Evidence,
+    strategist: Strategist,
+    *,
+    name: str,
+    solve: Solve,
+    judge: Judge,
+    allowance: int,
+    record: Callable[[Trial], None],
+    warn: Callable[[str], None],
+    clock: Callable[[], float],
+) -> Outcome:
+    """Add trials to those of the evidence, until they are as many as allowed.
+
+    There is always a first trial, of the base strategy where the strategist has none. What follows
+    depends on the evidence alone: a search that was killed after any trial, and goes on with what
+    it recorded, ends like one that was not.
+
+    name: of the strategist, for its trials.
+    record: keeps a trial before anything else happens.
+    warn: is told of every proposal that was of no use; the base strategy stands in for it.
+    clock: seconds, for the record alone: no decision depends on it.
+    Raises: OutOfReachError where not even the base strategy has a plan.
+    """
+    attempts = Attempts(name=name, solve=solve, judge=judge, clock=clock)
+    winner: Plan | None = None
+    while len(evidence.trials) < max(1, allowance):
+        if _given_up(evidence.trials):
+            warn(f"{name!r} was of no use {PATIENCE} times running: the search ends here")
+            break
+        made = _next(strategist, evidence, attempts, warn)
+        if made is None:
+            break
+        trial, plan = made
+        record(trial)
+        evidence = replace(evidence, trials=(*evidence.trials, trial))
+        if best_of(evidence.trials) is trial:
+            winner = plan
+    best = best_of(evidence.trials)
+    plan = _plan_again(best, solve) if winner is None else winner
+    return Outcome(best=best, plan=plan, trials=evidence.trials)
+
+
+def _next(
+    strategist: Strategist, evidence: Evidence, attempts: Attempts, warn: Callable[[str], None]
+) -> tuple[Trial, Plan | None] | None:
+    try:
+        strategy = propose(strategist, evidence)
+        if strategy is not None:
+            return attempts.make(strategy, evidence)
+        if evidence.trials:
+            return None
+        failure = "proposed nothing"
+    except UnusableError as error:
+        failure = error.message
+    warn(f"trial {len(evidence.trials)}: {attempts.name!r} {failure}; the base strategy stands in")
+    trial, plan = attempts.make(evidence.base, evidence)
+    return replace(trial, strategist=STAND_IN, failure=failure), plan
+
+
+def _plan_again(trial: Trial, solve: Solve) -> Plan:
+    plan = solve(trial.strategy)
+    if digest(plan) != trial.plan:
+        raise RunError(
+            f"the plan of trial {trial.number} does not come out as recorded",
+            hint="go on with the versions that the run was started with, or start a new run",
+        )
+    return plan
+
+
+def _given_up(trials: Sequence[Trial]) -> bool:
+    last = trials[-PATIENCE:]
+    return len(last) == PATIENCE and all(trial.failure for trial in last)

@@ -1,0 +1,1 @@
+"""The built-in strategists: rules, grid, chance, and TPE."""
