@@ -75,16 +75,22 @@ def main() -> NoReturn:
 
 
 def run(
-    arguments: Sequence[str], *, environment: Mapping[str, str], out: TextIO, err: TextIO
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    out: TextIO,
+    err: TextIO,
+    find_plugins: Callable[[], Registry] = Registry.from_entry_points,
 ) -> int:
     """Run `ap` on these arguments; returns the exit code.
 
+    find_plugins: where commands and all other offers come from.
     click itself ends the program, quietly, where nobody reads stdout any more.
     """
     columns = shutil.get_terminal_size().columns
     console = Console.from_environment(environment, out=out, err=err, columns=columns)
     try:
-        registry = Registry.from_entry_points()
+        registry = find_plugins()
         app = App(registry=registry, console=console, arguments=tuple(arguments))
         code = command_line(registry, columns=console.width).main(
             list(arguments), prog_name="ap", standalone_mode=False, obj=app
