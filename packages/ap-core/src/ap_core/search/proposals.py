@@ -72,9 +72,7 @@ def _checked(proposal: object, evidence: Evidence) -> Strategy:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UnusableError(
-            f"proposed a strategy whose {place} is wrong: {first['msg']}"
-        ) from error
+        raise UnusableError(f"proposed a wrong {place}: {first['msg']}") from error
     if strategy.importance not in evidence.importances:
         unknown = unknown_name("importance", strategy.importance, evidence.importances)
         raise UnusableError(f"proposed an {unknown.message} ({unknown.hint})")

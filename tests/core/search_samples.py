@@ -1,0 +1,117 @@
+"""A small invented network, a solver and a judge of it, and strategists by script."""
+
+from hashlib import sha256
+
+from ap_core.budget import Budget, Cap
+from ap_core.errors import OutOfReachError, UsageError
+from ap_core.network import Group, GroupKind, Metric, Network
+from ap_core.plan import Plan
+from ap_core.search.attempts import Quality
+from ap_core.search.loop import search
+from ap_core.search.trial import Evidence
+from ap_core.strategy import Strategy
+
+NETWORK = Network(
+    model="toy",
+    input_size=(3, 8, 8),
+    groups=(
+        Group(name="a", kind=GroupKind.HEADS, scope="heads", stage="1", width=8),
+        Group(name="b", kind=GroupKind.HIDDEN, scope="mlp", stage="1", width=64),
+        Group(name="c", kind=GroupKind.HIDDEN, scope="mlp", stage="2", width=64),
+        Group(name="d", kind=GroupKind.RESIDUAL, scope="stream", stage="", width=32),
+    ),
+    layers=(),
+)
+BUDGET = Budget(caps=(Cap(metric=Metric.MACS, limit=1000),))
+IMPORTANCES = ("l2", "taylor")
+
+
+def evidence(**changes):
+    fields = {
+        "network": NETWORK,
+        "budget": BUDGET,
+        "base": Strategy(),
+        "importances": IMPORTANCES,
+        "trials": (),
+        "seed": 0,
+    }
+    return Evidence(**fields | changes)
+
+
+def solve(strategy):
+    """Plan that depends on all of the strategy's settings; floors above one half are too much."""
+    if "nowhere" in strategy.pressure:
+        raise UsageError("nothing is called 'nowhere'")
+    if strategy.floor > 0.5:
+        raise OutOfReachError("the floors cost more than the budget", hint="at least 2000")
+    text = strategy.model_dump_json(exclude={"rationale", "pressure", "smoothing"})
+    turn = sha256(text.encode()).digest()[0]
+    widths, kept = {}, {}
+    for group in NETWORK.groups:
+        share = 0.5 / (1 + strategy.smoothing) / strategy.pressure.get(group.scope, 1.0)
+        width = max(1, min(group.width, round(group.width * share)))
+        widths[group.name] = width
+        kept[group.name] = tuple(sorted((turn + i) % group.width for i in range(width)))
+    return Plan(
+        widths=widths,
+        kept=kept,
+        macs=sum(widths.values()),
+        params=sum(map(sum, kept.values())),
+        value=0.5,
+        bound=None,
+    )
+
+
+def measure(plan, *, loss=True):
+    """Quality that is best where a quarter of each group stays."""
+    error = sum((plan.widths[g.name] / g.width - 0.25) ** 2 for g in NETWORK.groups)
+    error += plan.params / 1e5
+    return Quality(
+        retained=1 - error / 10, loss=error if loss else None, accuracy=0.5 if loss else None
+    )
+
+
+class Scripted:
+    """Strategist that proposes what it is told to, in turn; exceptions are raised."""
+
+    def __init__(self, *script):
+        self.script = script
+        self.seen = []
+
+    def propose(self, evidence):
+        self.seen.append(evidence)
+        number = len(self.seen) - 1
+        proposal = self.script[number] if number < len(self.script) else None
+        if isinstance(proposal, BaseException):
+            raise proposal
+        return proposal
+
+
+class Bench:
+    """Runs searches, and keeps what they recorded, judged and warned of."""
+
+    def __init__(self, *, loss=True, judge=None):
+        self.recorded, self.judged, self.warned = [], [], []
+        self.time = 0.0
+        self.measure = judge or (lambda plan: measure(plan, loss=loss))
+
+    def search(self, strategist, *, allowance=30, name="script", solve=solve, **changes):
+        return search(
+            evidence(**changes),
+            strategist,
+            name=name,
+            solve=solve,
+            judge=self._judge,
+            allowance=allowance,
+            record=self.recorded.append,
+            warn=self.warned.append,
+            clock=self._clock,
+        )
+
+    def _judge(self, plan):
+        self.judged.append(plan)
+        return self.measure(plan)
+
+    def _clock(self):
+        self.time += 1.5
+        return self.time
