@@ -1,6 +1,7 @@
 """The layout of a run directory, and what comes back from it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +156,11 @@ def test_the_digest_depends_on_what_stays_and_on_nothing_else():
     assert changed(value=0.7, bound=0.9) == changed()
     assert changed(kept={"a": (0, 2)}) != changed()
     assert changed(widths={"a": 2, "b": 1}) != changed()
+
+
+def test_the_gap_of_a_plan_is_to_its_bound_and_never_negative():
+    gaps = [replace(PLAN, value=0.5, bound=bound).gap for bound in (0.75, 0.4, None)]
+    assert gaps == [0.25, 0.0, None]
 
 
 def test_trials_come_back_as_they_were(run):

@@ -47,16 +47,14 @@ class RunLock:
 
 
 def is_held(directory: Path) -> bool:
-    """Whether a living process writes to this run directory; False where nobody can tell."""
+    """Whether a living process writes to this run directory; True where nobody can tell."""
     if not (directory / LOCK).is_file():
         return False
     lock = FileLock(directory / LOCK)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except (Timeout, OSError):
         return True
-    except OSError:
-        return False
     lock.release()
     return False
 

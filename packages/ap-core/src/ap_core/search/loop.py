@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from ap_core.contracts import Strategist
 from ap_core.errors import RunError
 from ap_core.plan import Plan, digest
-from ap_core.search.attempts import Attempts, Judge, Solve
+from ap_core.search.attempts import Attempts, Judge, Quality, Solve
 from ap_core.search.proposals import UnusableError, propose
 from ap_core.search.trial import STAND_IN, Evidence, Trial, best_of
+
+__all__ = ["Judge", "Outcome", "Quality", "Solve", "search"]
 
 PATIENCE = 3
 """Proposals of no use, one after the other, before the search ends."""
