@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from ap_core.budget import Budget, Cap
-from ap_core.errors import OutOfReachError, UsageError
+from ap_core.errors import DataError, OutOfReachError, UsageError
 from ap_core.network import Group, GroupKind, Metric, Network
 from ap_core.plan import Plan
 from ap_core.search.attempts import Quality
@@ -42,6 +42,8 @@ def solve(strategy):
     """Plan that depends on all of the strategy's settings; floors above one half are too much."""
     if "nowhere" in strategy.pressure:
         raise UsageError("nothing is called 'nowhere'")
+    if strategy.importance == "taylor" and strategy.floor == 0.25:
+        raise DataError("the images are gone")
     if strategy.floor > 0.5:
         raise OutOfReachError("the floors cost more than the budget", hint="at least 2000")
     text = strategy.model_dump_json(exclude={"rationale", "pressure", "smoothing"})

@@ -190,6 +190,10 @@ def unchecked(**fields):
         ),
         (Strategy(floor=0.9), "proposed what has no plan: the floors cost more than the budget"),
         (
+            Strategy(importance="taylor", floor=0.25),
+            "proposed what has no plan: the images are gone",
+        ),
+        (
             Strategy(pressure={"nowhere": 2.0}),
             "proposed what has no plan: nothing is called 'nowhere'",
         ),

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from ap_core.errors import OutOfReachError, UsageError
+from ap_core.errors import ApError
 from ap_core.plan import Plan, digest
 from ap_core.search.proposals import UnusableError
 from ap_core.search.trial import Evidence, Trial
 from ap_core.strategy import Strategy
 
 Solve = Callable[[Strategy], Plan]
-"""Plan within the budget; raises OutOfReachError, or UsageError for a strategy of no sense."""
+"""Plan within the budget; raises ApError: out of reach, no sense, no scores by that importance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Attempts:
     def _solved(self, strategy: Strategy, base: Strategy) -> Plan:
         try:
             return self.solve(strategy)
-        except (OutOfReachError, UsageError) as error:
+        except ApError as error:
             if _key(strategy) == _key(base):
                 raise
             raise UnusableError(f"proposed what has no plan: {error.message}") from error
