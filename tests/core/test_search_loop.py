@@ -279,7 +279,7 @@ def test_what_the_user_protects_stays_protected():
     (trial,) = Bench().search(Scripted(proposed), base=base).trials
     assert trial.strategy == Strategy(
         floor=0.3,
-        floors={"*": 0.2, "mlp": 0.4},
+        floors={"*": 0.3, "mlp": 0.4},
         widths={"x": 0.7, "stream": 0.5},
         keep=("c", "a", "b"),
         round_to=4,

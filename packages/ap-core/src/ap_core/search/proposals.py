@@ -37,13 +37,17 @@ def bind(strategy: Strategy, base: Strategy) -> Strategy:
     The reduction stays too: the scores at hand were made with it. Of globs that match, the last
     one wins: hence the base strategy's stand last.
     """
-    theirs = {name: share for name, share in strategy.floors.items() if name not in base.floors}
+    floors = {
+        name: max(share, base.floor)
+        for name, share in strategy.floors.items()
+        if name not in base.floors
+    }
     widths = {name: share for name, share in strategy.widths.items() if name not in base.widths}
     return strategy.model_copy(
         update={
             "reduction": base.reduction,
             "floor": max(strategy.floor, base.floor),
-            "floors": theirs | base.floors,
+            "floors": floors | base.floors,
             "widths": widths | base.widths,
             "keep": tuple(dict.fromkeys((*strategy.keep, *base.keep))),
             "round_to": strategy.round_to if base.round_to is None else base.round_to,
