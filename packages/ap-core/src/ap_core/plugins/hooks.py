@@ -253,10 +253,13 @@ def ap_datasets() -> Iterable[DatasetOffer]:  # type: ignore[empty-body]
                 self.num_classes = request.architecture.num_classes
 
             def calibration(self):
-                yield from self._batches(self.request.seed)
+                yield from self._batches(3 * self.request.seed)
 
             def held_out(self):
-                yield from self._batches(self.request.seed + 1)
+                yield from self._batches(3 * self.request.seed + 1)
+
+            def report(self):
+                yield from self._batches(3 * self.request.seed + 2)
 
             def record(self):
                 return {"name": "noise", "seed": self.request.seed}

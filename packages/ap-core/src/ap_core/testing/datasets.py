@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import DataRequest, DataSource
@@ -21,7 +22,7 @@ def check_dataset(open_dataset: Callable[[DataRequest], DataSource], request: Da
     require(isinstance(source, DataSource), f"{source!r} is no DataSource")
     require(source.num_classes > 0, f"it has {source.num_classes} classes")
     json.dumps(source.record(), allow_nan=False)
-    splits = {"calibration": request.calibration, "held_out": request.held_out}
+    splits = {"calibration": request.calibration, "held_out": request.held_out, "report": None}
     images = {}
     for split, allowance in splits.items():
         batches = list(getattr(source, split)())
@@ -36,10 +37,11 @@ def check_dataset(open_dataset: Callable[[DataRequest], DataSource], request: Da
         require(again == images[split], f"the {split} split differs when it is read again")
         afresh = _digests(getattr(open_dataset(request), split)())
         require(afresh == images[split], f"the {split} split differs when it is opened again")
-    shared = set(images["calibration"]) & set(images["held_out"])
-    require(not shared, f"{len(shared)} images are both in the calibration and the held-out split")
-    other = open_dataset(replace(request, seed=request.seed + 1))
-    require(_digests(other.calibration()) != images["calibration"], "the seed changes nothing")
+    for one, other in combinations(splits, 2):
+        shared = set(images[one]) & set(images[other])
+        require(not shared, f"{len(shared)} images are in the {one} and in the {other} split")
+    reseeded = open_dataset(replace(request, seed=request.seed + 1))
+    require(_digests(reseeded.calibration()) != images["calibration"], "the seed changes nothing")
 
 
 def _require_batches(
