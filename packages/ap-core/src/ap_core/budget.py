@@ -1,10 +1,26 @@
 """Budgets: which metric, the limit, and how far below it a plan may end."""
 
+import re
 from dataclasses import dataclass
+from math import isfinite
 
+from ap_core.errors import OutOfReachError, UsageError
 from ap_core.network import Metric
 
 DEFAULT_BAND = 0.005
+
+UNITS = {"": None, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
+"""Suffixes of amounts; without one, the metric's own unit."""
+
+OWN_UNIT = {Metric.MACS: 10**9, Metric.PARAMS: 10**6}
+"""What "8.48" means without a suffix: MACs are counted in billions, parameters in millions."""
+
+LARGEST_PLAIN = 10**6
+"""Numbers from here upwards are written out: "850000000" is 850 M, not 850 million G."""
+
+NAMES = {Metric.MACS: "MACs", Metric.PARAMS: "parameters"}
+
+_AMOUNT = re.compile(r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([KMGBT]?|%)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +37,63 @@ class Budget:
 
     caps: tuple[Cap, ...]
     band: float = DEFAULT_BAND
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A cap as the user typed it: an amount, or a share of the whole network."""
+
+    metric: Metric
+    amount: int | None = None
+    share: float | None = None
+
+    def cap(self, whole: int) -> Cap:
+        """Cap for a network that costs `whole`. Raises: OutOfReachError where it is not below."""
+        limit = self.amount if self.share is None else int(self.share * whole)
+        if limit is None or limit >= whole:
+            raise OutOfReachError(
+                f"a target of {format_amount(limit or 0, self.metric)} is not below the network's "
+                f"{format_amount(whole, self.metric)}",
+                hint="give a smaller target; 'ap profile' shows what the network costs",
+            )
+        return Cap(metric=self.metric, limit=limit)
+
+
+def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
+    """Targets of a comma-separated list: "8.48", "8.48G", "850M", "1.2e9", "50%".
+
+    A bare number below a million is in the metric's own unit: G for MACs, M for parameters.
+    Raises: UsageError.
+    """
+    return tuple(_parse(part.strip(), metric) for part in text.split(","))
+
+
+def format_amount(amount: int, metric: Metric) -> str:
+    """Amount with its unit, to the fourth digit after the point: "8.4800 GMACs"."""
+    letter, unit = ("G", 10**9) if metric is Metric.MACS and amount >= 10**8 else ("M", 10**6)
+    return f"{amount / unit:.4f} {letter}{'MACs' if metric is Metric.MACS else ' parameters'}"
+
+
+def _parse(text: str, metric: Metric) -> Target:
+    match = _AMOUNT.fullmatch(text)
+    if not match:
+        raise _refused(text, metric, "is not an amount")
+    number, suffix = float(match[1]), match[2].upper()
+    if not isfinite(number) or number <= 0:
+        raise _refused(text, metric, "is not above zero")
+    if suffix == "%":
+        if number >= 100:
+            raise _refused(text, metric, "is not below the whole network")
+        return Target(metric=metric, share=number / 100)
+    unit = UNITS[suffix] or (1 if number >= LARGEST_PLAIN else OWN_UNIT[metric])
+    amount = round(number * unit)
+    if amount < 1:
+        raise _refused(text, metric, "is less than one")
+    return Target(metric=metric, amount=amount)
+
+
+def _refused(text: str, metric: Metric, why: str) -> UsageError:
+    return UsageError(
+        f"the target {text!r} for {NAMES[metric]} {why}",
+        hint='write it like "8.48G", "850M" or "50%"',
+    )

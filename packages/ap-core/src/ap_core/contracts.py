@@ -183,6 +183,14 @@ class ModelAdapter(Protocol):
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
 
+    def blank(self, module: Module) -> Module:
+        """Twin on the meta device, which `restore` can turn into the cut network."""
+
+    def describe(
+        self, module: Module, *, name: str, input_size: tuple[int, int, int] | None = None
+    ) -> Architecture:
+        """How to build a network again, read off the network. name: canonical."""
+
     def save(self, module: Module, path: Path) -> None:
         """Write parameters and buffers as safetensors, names sorted; same tensors, same bytes."""
 
@@ -228,8 +236,8 @@ class DataRequest:
     """Which data, and how to prepare it.
 
     name: of the offer, or the text after a prefix the offer claims; root: folder, for image folders.
-    preprocessing: of the model's architecture.
-    calibration: how many images score the channels; held_out: how many judge trials (None: all).
+    calibration: how many images score the channels; held_out: how many judge trials, and as many
+        again report; None for half of what is left each.
     on_corrupt: "skip" or "refuse".
     """
 
@@ -256,6 +264,9 @@ class DataSource(Protocol):
 
     def held_out(self) -> Iterator[ImageBatch]:
         """Batches to judge a trial with, same order every time."""
+
+    def report(self) -> Iterator[ImageBatch]:
+        """Batches to report with, disjoint from both others: nothing is selected on them."""
 
     def record(self) -> Mapping[str, object]:
         """What the run keeps: name, root, sizes, seed, digests of the splits, skipped images."""

@@ -13,6 +13,7 @@ from ap_core.errors import ModelError
 from ap_core.plan import Plan
 from ap_models.attention import Attention, find_attentions
 from ap_models.loading import properties, weights, zoo
+from ap_models.skeleton import meta_copy
 from ap_models.surgery.cut import cut, set_attributes
 from ap_models.surgery.mask import mask
 from ap_models.surgery.store import restore, save
@@ -162,6 +163,10 @@ class DependencyGraphAdapter:
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
         return deepcopy(module)
+
+    def blank(self, module: Module) -> Module:
+        """Twin on the meta device, which `restore` can turn into the cut network."""
+        return meta_copy(module)
 
     def save(self, module: Module, path: Path) -> None:
         """Write parameters and buffers as safetensors; same tensors, same bytes."""

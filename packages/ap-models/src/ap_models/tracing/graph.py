@@ -38,6 +38,9 @@ MAKING = {
     TYPE.MHA: "mha",
     TYPE.LSTM: "lstm",
 }
+TOO_MANY = 2**16
+"""Positions beyond which a chain of reshapes has gone astray."""
+
 Mapping = Callable[[list[_HybridIndex]], list[_HybridIndex]]
 
 
@@ -274,6 +277,9 @@ class _Reader:
             return None
         if not edge.mappings:
             return np.arange(len(values)), values
+        if len(values) > TOO_MANY:
+            self.labels.lock(values, "its reshapes cannot be followed")
+            return None
         indices = [_HybridIndex(idx=i, root_idx=i) for i in range(len(values))]
         for mapping in edge.mappings:
             indices = mapping(indices)

@@ -1,0 +1,90 @@
+"""From a plan to a verified network on disk: cut, check, recover, save, reload, measure."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import Surgery
+from ap_core.pipeline.profile import other_counters
+from ap_core.pipeline.quality import Measure, measure_with, recover
+from ap_core.pipeline.session import Session
+from ap_core.pipeline.verify import check_counts, check_cut, check_reloaded
+from ap_core.plan import Plan
+from ap_core.runs.directory import WEIGHTS, RunDirectory
+from ap_core.runs.records import QualityRecord, RecoveryRecord
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A cut network, reloaded from its file, with what was measured of it.
+
+    quality: of the reloaded network, on the report split.
+    """
+
+    module: "Module"
+    surgery: Surgery
+    difference: float
+    counters: dict[str, int]
+    baseline: QualityRecord | None
+    quality: QualityRecord | None
+    recoveries: tuple[RecoveryRecord, ...]
+
+
+def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
+    """Cut the network by the plan, verify it, recover it, save it into the run, and measure it.
+
+    The network of the session stays whole. Raises: ModelError where verification fails, RunError
+    where the file cannot be written.
+    """
+    subject, watch, seed = session.subject, session.watch, session.options.seed
+    size = session.network.input_size
+    with watch.stage("cut"), session.progress.progress(None, "cutting"):
+        cut = subject.adapter.copy(subject.loaded.module)
+        surgery = subject.adapter.cut(cut, session.tracing, plan)
+    with watch.stage("verify"), session.progress.progress(None, "verifying"):
+        difference = check_cut(subject, session.tracing, plan, cut, seed=seed)
+    measure = _measure(session)
+    with watch.stage("recover"), session.progress.progress(None, "recovering"):
+        baseline = measure(subject.loaded.module) if measure else None
+        recoveries = _recover(session, cut, measure)
+    with watch.stage("save"), run.writing(WEIGHTS) as path:
+        subject.adapter.save(cut, path)
+    with watch.stage("verify"), session.progress.progress(None, "verifying the saved file"):
+        reloaded = reload(session, surgery, run)
+        check_counts(session.registry, plan, reloaded, size)
+        check_reloaded(subject, cut, reloaded, input_size=size, seed=seed)
+        quality = measure(reloaded) if measure else None
+        counters = other_counters(session.registry, reloaded, size)
+    return Applied(
+        module=reloaded,
+        surgery=surgery,
+        difference=difference,
+        counters=counters,
+        baseline=baseline,
+        quality=quality,
+        recoveries=recoveries,
+    )
+
+
+def reload(session: Session, surgery: Surgery, run: RunDirectory) -> "Module":
+    """Cut network from the run's file, as `load_model` builds it."""
+    blank = session.subject.adapter.blank(session.subject.loaded.module)
+    return session.subject.adapter.restore(blank, surgery, run.path / WEIGHTS)
+
+
+def _measure(session: Session) -> Measure | None:
+    if session.data is None:
+        return None
+    size = session.network.input_size
+    return measure_with(session.registry, session.data, size, report=True)
+
+
+def _recover(
+    session: Session, cut: "Module", measure: Measure | None
+) -> tuple[RecoveryRecord, ...]:
+    if session.data is None:
+        return ()
+    names = session.options.recoveries
+    return recover(session.registry, names, cut, session.data, measure)

@@ -1,0 +1,53 @@
+"""Opening the data that a run calibrates and judges with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ap_core.contracts import Architecture, DataRequest, DataSource
+from ap_core.errors import DataError
+from ap_core.pipeline.options import PruneOptions
+from ap_core.plugins.registry import Registry
+
+FOLDER = "folder"
+
+
+def open_data(
+    registry: Registry, options: PruneOptions, architecture: Architecture
+) -> DataSource | None:
+    """Images named by the options, prepared as the network wants them; None where none are named.
+
+    Raises: UnknownNameError, DataError.
+    """
+    if not options.data:
+        return None
+    request = DataRequest(
+        name=options.data,
+        root=None,
+        architecture=architecture,
+        batch_size=options.batch_size,
+        calibration=options.batch_size * options.calibration_batches,
+        held_out=options.held_out,
+        seed=options.seed,
+        on_corrupt=options.on_corrupt,
+    )
+    source = _open(registry, request)
+    if source.num_classes != architecture.num_classes:
+        raise DataError(
+            f"the data have {source.num_classes} classes, the network {architecture.num_classes}",
+            hint=f"--num-classes {source.num_classes} gives the network as many",
+        )
+    return source
+
+
+def _open(registry: Registry, request: DataRequest) -> DataSource:
+    offers = registry.datasets
+    for name in offers:
+        if any(request.name.startswith(prefix) for prefix in offers[name].prefixes):
+            return offers[name].make()(request)
+    if request.name not in offers and _is_path(request.name):
+        return offers[FOLDER].make()(replace(request, name=FOLDER, root=Path(request.name)))
+    return offers[request.name].make()(request)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or Path(name).exists()

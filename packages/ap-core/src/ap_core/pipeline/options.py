@@ -1,0 +1,43 @@
+"""What the user asks `prune` for, in one value that the run keeps."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ap_core.budget import DEFAULT_BAND
+from ap_core.contracts import WeightsPolicy
+from ap_core.runs.records import Record
+from ap_core.strategy import Strategy
+
+
+class PruneOptions(Record):
+    """Everything that a plan depends on, besides the weights and the data themselves.
+
+    model: as typed; of a live network, its class's name.
+    target_macs, target_params: texts such as "8.48", "850M", "50%"; "" where not capped.
+    importance: None for the default: Taylor with data, L2 without.
+    data: name of a data set, or a folder of images; "" for none.
+    calibration_batches: how many batches of `batch_size` images score the channels.
+    recoveries: None for all that apply.
+    """
+
+    model: str
+    num_classes: int | None = Field(default=None, ge=1)
+    input_size: tuple[int, int, int] | None = None
+    weights: WeightsPolicy = WeightsPolicy.AUTO
+    checkpoint: Path | None = None
+    target_macs: str = ""
+    target_params: str = ""
+    band: Annotated[float, Field(gt=0.0, lt=1.0)] = DEFAULT_BAND
+    importance: str | None = None
+    strategy: Strategy = Strategy()
+    strategist: str = "solver"
+    trials: int | None = Field(default=None, ge=1)
+    data: str = ""
+    batch_size: int = Field(default=32, ge=1)
+    calibration_batches: int = Field(default=8, ge=1)
+    held_out: int | None = Field(default=None, ge=1)
+    on_corrupt: Literal["refuse", "skip"] = "refuse"
+    recoveries: tuple[str, ...] | None = None
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,55 @@
+"""Telling the user how far a run is: what a use case needs of a console."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What a use case says while it works; `Console` is one."""
+
+    def note(self, text: str) -> None:
+        """Say what happens."""
+
+    def warn(self, text: str, *, hint: str = "") -> None:
+        """Say what must not be missed."""
+
+    def progress(
+        self, total: int | None, description: str
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far a stage is; yields the function that says how many more steps are done."""
+
+
+class Silent:
+    """Says nothing, for programs that call the use cases."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def warn(self, text: str, *, hint: str = "") -> None:
+        """Say nothing."""
+
+    def progress(
+        self, total: int | None, description: str
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show nothing."""
+        del total, description
+        return nullcontext(lambda _steps: None)
+
+
+class Stopwatch:
+    """Seconds spent in each stage of one run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time until the end of the block to the stage of this name."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)

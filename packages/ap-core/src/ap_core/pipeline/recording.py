@@ -1,0 +1,100 @@
+"""What a run keeps of itself: its record at the start and at the end, and its report."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from ap_core.budget import Budget, Cap
+from ap_core.network import Metric
+from ap_core.pipeline.apply import Applied
+from ap_core.pipeline.environment import environment
+from ap_core.pipeline.profile import other_counters
+from ap_core.pipeline.session import Session
+from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import (
+    ArchitectureRecord,
+    BudgetRecord,
+    CapRecord,
+    ResultRecord,
+    RunRecord,
+    SurgeryRecord,
+    WeightsRecord,
+)
+from ap_core.search.loop import Outcome
+
+REPORT = "report.html"
+
+
+def started(session: Session, budget: Budget, command: Sequence[str]) -> RunRecord:
+    """Record of a run that has just begun."""
+    options, loaded = session.options, session.subject.loaded
+    return RunRecord(
+        schema=1,
+        status="running",
+        version=version("ap-core"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(command),
+        options=options.model_dump(mode="json"),
+        model=options.model,
+        architecture=ArchitectureRecord.model_validate(asdict(loaded.architecture)),
+        weights=WeightsRecord(
+            origin=loaded.origin.value,
+            sha256=loaded.weights_sha256,
+            checkpoint=str(options.checkpoint or ""),
+            warnings=loaded.warnings,
+        ),
+        budget=BudgetRecord(
+            caps=tuple(CapRecord(metric=c.metric.value, limit=c.limit) for c in budget.caps),
+            band=budget.band,
+        ),
+        seed=options.seed,
+        data=dict(session.data.record()) if session.data else None,
+        environment=environment(),
+    )
+
+
+def finished(session: Session, record: RunRecord, outcome: Outcome, applied: Applied) -> RunRecord:
+    """Record of a run that is done."""
+    network, best = session.network, outcome.best
+    whole = session.subject.loaded.module
+    result = ResultRecord(
+        macs=outcome.plan.macs,
+        params=outcome.plan.params,
+        base_macs=session.cost.macs(network.whole),
+        base_params=session.cost.params(network.whole),
+        counters=applied.counters,
+        base_counters=other_counters(session.registry, whole, network.input_size),
+        strategist=best.strategist,
+        importance=best.strategy.importance,
+        trials=len(outcome.trials),
+        best_trial=best.number,
+        value=outcome.plan.value,
+        bound=outcome.plan.bound,
+        difference=applied.difference,
+        baseline=applied.baseline,
+        quality=applied.quality,
+        recoveries=applied.recoveries,
+        seconds=dict(session.watch.seconds),
+    )
+    surgery = SurgeryRecord(
+        attributes={path: dict(values) for path, values in applied.surgery.attributes.items()},
+        replaced=dict(applied.surgery.replaced),
+    )
+    return record.model_copy(
+        update={"status": "done", "failure": "", "surgery": surgery, "result": result}
+    )
+
+
+def budget_of(record: BudgetRecord) -> Budget:
+    """Budget that a run was given."""
+    caps = tuple(Cap(metric=Metric(cap.metric), limit=cap.limit) for cap in record.caps)
+    return Budget(caps=caps, band=record.band)
+
+
+def write_report(run: RunDirectory) -> None:
+    """Write the run's report. Raises: RunError."""
+    from ap_core.report.html import render_report
+
+    with run.writing(REPORT) as path:
+        path.write_text(render_report(run), encoding="utf-8")

@@ -1,0 +1,67 @@
+"""Giving back the pruned network of a run."""
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
+from ap_core.errors import RunError
+from ap_core.pipeline.subject import builder_of
+from ap_core.plugins.registry import Registry
+from ap_core.runs.directory import WEIGHTS, RunDirectory
+from ap_core.runs.records import ArchitectureRecord, RunRecord
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+def load_model(
+    run: str | PathLike[str],
+    *,
+    factory: "Callable[[], Module] | None" = None,
+    registry: Registry | None = None,
+) -> "Module":
+    """Pruned network of a run, on the CPU, in eval mode.
+
+    Runs no code from the files and needs no network: the whole network is built without weights,
+    its layers are set to the saved widths, and the saved tensors are put in.
+
+    factory: makes the whole network, where the run's was made by a function of your own: a run
+        directory never names code to import.
+    Raises: RunError where the run is not finished or its network cannot be built without the
+    factory; CheckpointError where the weights are damaged.
+    """
+    directory = RunDirectory.open(Path(run))
+    record = directory.record()
+    if record.surgery is None or record.status != "done":
+        raise RunError(
+            f"the run {directory.path} is not finished: {record.failure or record.status}",
+            hint=f"go on with: ap prune --resume {directory.path}",
+        )
+    registry = registry or Registry.from_entry_points()
+    adapter = registry.model_adapters[record.architecture.adapter].make()
+    blank = adapter.blank(factory()) if factory else _skeleton(registry, record)
+    surgery = Surgery(attributes=record.surgery.attributes, replaced=record.surgery.replaced)
+    return adapter.restore(blank, surgery, directory.path / WEIGHTS)
+
+
+def _skeleton(registry: Registry, record: RunRecord) -> "Module":
+    architecture = record.architecture
+    if ":" in architecture.name:
+        raise RunError(
+            f"the network of this run was made by {architecture.name}, which a run never imports",
+            hint="give the function again: load_model(run, factory=...)",
+        )
+    request = request_again(architecture)
+    return builder_of(registry, architecture.name).skeleton(request).module
+
+
+def request_again(architecture: ArchitectureRecord) -> ModelRequest:
+    """Request for the same whole network, without weights."""
+    return ModelRequest(
+        name=architecture.name,
+        num_classes=architecture.num_classes,
+        input_size=architecture.input_size,
+        weights=WeightsPolicy.RANDOM,
+    )

@@ -1,0 +1,80 @@
+"""Scores on demand: each importance scores each channel once, whatever number of trials asks."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import Tracing
+from ap_core.errors import DataError
+from ap_core.pipeline.subject import Subject
+from ap_core.plugins.registry import Registry
+from ap_core.runs.directory import RunDirectory
+from ap_core.scores import Scores
+from ap_core.strategy import Reduction
+
+if TYPE_CHECKING:
+    from ap_core.contracts import ImageBatch
+
+WITH_DATA = "taylor"
+WITHOUT_DATA = "l2"
+
+
+class ScoreBook:
+    """Scores of one network by importance and reduction; kept in the run once there is one."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        subject: Subject,
+        tracing: Tracing,
+        *,
+        batches: "Callable[[], Sequence[ImageBatch]] | None",
+        seed: int,
+    ) -> None:
+        self._registry = registry
+        self._subject = subject
+        self._tracing = tracing
+        self._batches = batches
+        self._seed = seed
+        self._known: dict[tuple[str, Reduction], Scores] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Importances that can be asked for: without data, those that need none."""
+        offers = self._registry.importances
+        return tuple(
+            name for name in sorted(offers) if self._batches or not offers[name].needs_data
+        )
+
+    def scores(
+        self, importance: str, reduction: Reduction, run: RunDirectory | None = None
+    ) -> Scores:
+        """Scores of every channel. Raises: UnknownNameError, DataError where there is no data."""
+        key = (importance, reduction)
+        if key not in self._known:
+            self._known[key] = self._kept(importance, reduction, run) or self._fresh(*key)
+            if run is not None:
+                run.save_scores(self._known[key])
+        return self._known[key]
+
+    def _kept(
+        self, importance: str, reduction: Reduction, run: RunDirectory | None
+    ) -> Scores | None:
+        if run is None:
+            return None
+        return run.load_scores(importance=importance, reduction=reduction.value)
+
+    def _fresh(self, importance: str, reduction: Reduction) -> Scores:
+        offer = self._registry.importances[importance]
+        if offer.needs_data and self._batches is None:
+            raise DataError(
+                f"the importance {importance!r} needs data",
+                hint="give images with --data, or take l2, which needs none",
+            )
+        return self._subject.adapter.score(
+            self._subject.loaded.module,
+            self._tracing,
+            offer,
+            reduction=reduction,
+            batches=self._batches() if self._batches and offer.needs_data else (),
+            seed=self._seed,
+        )

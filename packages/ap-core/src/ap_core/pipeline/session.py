@@ -1,0 +1,128 @@
+"""What several targets share: the loaded network, its profile, the data, the scores."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import DataSource, ModelRequest, Tracing, WeightsOrigin
+from ap_core.cost import CostModel
+from ap_core.errors import RunError
+from ap_core.network import Network
+from ap_core.pipeline.data import open_data
+from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.progress import Progress, Stopwatch
+from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook
+from ap_core.pipeline.subject import Subject, live_subject, load_subject
+from ap_core.plugins.registry import Registry
+from ap_core.runs.records import RunRecord
+from ap_core.strategy import Strategy
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One network, traced, with data and scores at hand."""
+
+    registry: Registry
+    options: PruneOptions
+    subject: Subject
+    tracing: Tracing
+    data: DataSource | None
+    book: ScoreBook
+    base: Strategy
+    watch: Stopwatch
+    progress: Progress
+
+    @property
+    def network(self) -> Network:
+        """Groups and costs."""
+        return self.tracing.network
+
+    @cached_property
+    def cost(self) -> CostModel:
+        """MACs and parameters as functions of the widths."""
+        return CostModel(self.network)
+
+
+def open_session(
+    registry: Registry,
+    options: PruneOptions,
+    progress: Progress,
+    *,
+    module: "Module | None" = None,
+    before: RunRecord | None = None,
+) -> Session:
+    """Load, trace, open the data; nothing is scored yet.
+
+    module: a live network, in the place of the one that the options name.
+    before: record of the run that goes on; its network must be the same.
+    Raises: any expected error of loading, tracing and opening data; RunError where the weights are
+    not those of the run.
+    """
+    watch = Stopwatch()
+    with watch.stage("load"), progress.progress(None, f"loading {options.model}"):
+        subject = _subject(registry, options, module)
+    for warning in subject.loaded.warnings:
+        progress.warn(warning)
+    _check_same(subject, before)
+    with watch.stage("trace"), progress.progress(None, "tracing"):
+        tracing = subject.adapter.trace(subject.loaded.module, subject.loaded.architecture)
+    for operator in tracing.network.uncounted:
+        progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
+    data = open_data(registry, options, subject.loaded.architecture)
+    book = ScoreBook(
+        registry,
+        subject,
+        tracing,
+        batches=(lambda: list(data.calibration())) if data else None,
+        seed=options.seed,
+    )
+    return Session(
+        registry=registry,
+        options=options,
+        subject=subject,
+        tracing=tracing,
+        data=data,
+        book=book,
+        base=_base(options, data, subject, progress),
+        watch=watch,
+        progress=progress,
+    )
+
+
+def _subject(registry: Registry, options: PruneOptions, module: "Module | None") -> Subject:
+    if module is not None:
+        return live_subject(registry, module, options.input_size)
+    request = ModelRequest(
+        name=options.model,
+        num_classes=options.num_classes,
+        input_size=options.input_size,
+        weights=options.weights,
+        checkpoint=options.checkpoint,
+        seed=options.seed,
+    )
+    return load_subject(registry, request)
+
+
+def _check_same(subject: Subject, before: RunRecord | None) -> None:
+    if before and before.weights.sha256 != subject.loaded.weights_sha256:
+        raise RunError(
+            f"the weights of {before.model} are not those that the run was started with",
+            hint="give the same checkpoint, or start a new run",
+        )
+
+
+def _base(
+    options: PruneOptions, data: DataSource | None, subject: Subject, progress: Progress
+) -> Strategy:
+    """Strategy that the options spell out, with the default importance filled in."""
+    importance = options.importance
+    if importance is None:
+        importance = WITH_DATA if data else WITHOUT_DATA
+        if data is None:
+            progress.note("no --data: channels are ranked by the L2 norm of their weights")
+        elif subject.loaded.origin is WeightsOrigin.RANDOM:
+            progress.warn("gradients of random weights rank channels at random")
+    return options.strategy.model_copy(update={"importance": importance})

@@ -1,0 +1,44 @@
+"""A plan where exact elimination is too large: coordinate ascent under a price. Proves no bound."""
+
+import numpy as np
+
+from ap_core.solver.fill import Neighbourhood, variable_costs
+from ap_core.solver.problem import Problem
+
+SWEEPS = 6
+HALVINGS = 24
+
+
+def ascend(problem: Problem, near: Neighbourhood) -> tuple[int, ...]:
+    """Options that keep to the caps: for each price, every variable in turn at its best."""
+    low, high = 0.0, 1.0
+    best = tuple(int(np.argmin(v.widths.prod(axis=1))) for v in problem.variables)
+    while not _fits(problem, _at(problem, near, high)) and high < 2.0**60:
+        low, high = high, high * 4
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        found = _at(problem, near, middle)
+        if not _fits(problem, found):
+            low = middle
+            continue
+        high = middle
+        if problem.value(found) > problem.value(best):
+            best = found
+    return best
+
+
+def _at(problem: Problem, near: Neighbourhood, price: float) -> tuple[int, ...]:
+    options = [len(v) - 1 for v in problem.variables]
+    for _ in range(SWEEPS):
+        before = list(options)
+        for v, variable in enumerate(problem.variables):
+            if len(variable) > 1:
+                costs = variable_costs(problem, options, near, v) / problem.limits
+                options[v] = int(np.argmax(variable.values - price * costs.sum(axis=1)))
+        if options == before:
+            break
+    return tuple(options)
+
+
+def _fits(problem: Problem, options: tuple[int, ...]) -> bool:
+    return bool((problem.costs(options) <= problem.limits).all())

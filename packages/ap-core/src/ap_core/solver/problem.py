@@ -1,0 +1,195 @@
+"""The knapsack: variables with options, what each option is worth, and what they cost together."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from ap_core.budget import Budget
+from ap_core.cost import CostModel
+from ap_core.network import GroupKind, Network
+from ap_core.scores import FloatArray
+from ap_core.solver.options import Choice, IntArray
+from ap_core.solver.values import Worth, head_factors
+from ap_core.strategy import Strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A group, or the heads of an attention together with their size.
+
+    groups: names. widths: (options, groups). values: (options,), what each option keeps.
+    """
+
+    groups: tuple[str, ...]
+    widths: IntArray = field(repr=False)
+    values: FloatArray = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def restricted(self, options: IntArray) -> "Variable":
+        """With some of its options only."""
+        return Variable(
+            groups=self.groups, widths=self.widths[options], values=self.values[options]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """Costs that grow with the product of one column of each of some variables.
+
+    coefficients: (caps,), per unit of the product. factors: (variable, powers of its groups).
+    """
+
+    coefficients: FloatArray
+    factors: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Maximise the sum of values under the caps.
+
+    limits: (caps,). fixed: (caps,), cost that no variable changes.
+    total: value of all channels, whether they are free or not: what shares are shares of.
+    """
+
+    variables: tuple[Variable, ...]
+    products: tuple[Product, ...]
+    limits: FloatArray
+    fixed: FloatArray
+    total: float
+
+    def column(self, variable: int, powers: tuple[int, ...]) -> FloatArray:
+        """Product of powers of a variable's widths, for every option."""
+        widths = self.variables[variable].widths.astype(np.float64)
+        return np.prod(widths ** np.asarray(powers), axis=1)
+
+    def costs(self, options: Sequence[int]) -> FloatArray:
+        """Costs at these options, (caps,); exact as long as they stay below 2^53."""
+        total = self.fixed.copy()
+        for each in self.products:
+            size = prod(
+                float(np.prod(self.variables[v].widths[options[v]].astype(np.float64) ** powers))
+                for v, powers in each.factors
+            )
+            total += each.coefficients * size
+        return total
+
+    def value(self, options: Sequence[int]) -> float:
+        """Sum of the values of these options."""
+        return float(sum(v.values[o] for v, o in zip(self.variables, options, strict=True)))
+
+    def restricted(self, options: Sequence[IntArray]) -> "Problem":
+        """With some options of each variable only."""
+        variables = tuple(v.restricted(o) for v, o in zip(self.variables, options, strict=True))
+        return Problem(
+            variables=variables,
+            products=self.products,
+            limits=self.limits,
+            fixed=self.fixed,
+            total=self.total,
+        )
+
+
+def make_problem(
+    network: Network,
+    allowed: Mapping[str, Choice],
+    worth: Mapping[str, Worth],
+    strategy: Strategy,
+    budget: Budget,
+) -> Problem:
+    """The knapsack of a network under a strategy and a budget."""
+    variables = []
+    for group in network.groups:
+        if group.kind is GroupKind.HEADS:
+            continue
+        if group.inside:
+            variables.append(_pair(allowed[group.inside], allowed[group.name], worth, strategy))
+        else:
+            variables.append(_plain(allowed[group.name], worth))
+    products, fixed = _products(network, variables, budget)
+    return Problem(
+        variables=tuple(variables),
+        products=products,
+        limits=np.array([float(cap.limit) for cap in budget.caps]),
+        fixed=fixed,
+        total=sum(float(v.sum()) for v in _whole_values(network, worth, strategy)),
+    )
+
+
+def head_sums(worth: Worth, size: int, heads: int) -> FloatArray:
+    """What every head keeps with `size` dimensions in each of its two lanes, (heads,)."""
+    sums: FloatArray = worth.values[:, :size].sum(axis=1).reshape(heads, 2).sum(axis=1)
+    return sums
+
+
+def _plain(choice: Choice, worth: Mapping[str, Worth]) -> Variable:
+    name = choice.group.name
+    values = np.zeros(len(choice.widths))
+    if name in worth:
+        kept = np.concatenate([[0.0], np.cumsum(worth[name].values.sum(axis=0))])
+        values = kept[choice.widths]
+    return Variable(groups=(name,), widths=choice.widths[:, None], values=values)
+
+
+def _pair(heads: Choice, size: Choice, worth: Mapping[str, Worth], strategy: Strategy) -> Variable:
+    """Heads and their size, chosen together: for each size, the heads that keep most with it."""
+    whole = heads.group.width
+    factors = head_factors(strategy, whole)
+    widths, values = [], []
+    for d in size.widths.tolist():
+        kept = np.zeros(whole + 1)
+        if size.group.name in worth:
+            sums = np.sort(head_sums(worth[size.group.name], d, whole))[::-1]
+            kept[1:] = np.cumsum(sums * factors)
+        for h in heads.widths.tolist():
+            widths.append((h, d))
+            values.append(kept[h])
+    return Variable(
+        groups=(heads.group.name, size.group.name),
+        widths=np.array(widths, np.int64),
+        values=np.array(values),
+    )
+
+
+def _whole_values(
+    network: Network, worth: Mapping[str, Worth], strategy: Strategy
+) -> list[FloatArray]:
+    found = []
+    for name, each in worth.items():
+        group = network.by_name[name]
+        if not group.inside:
+            found.append(each.values.sum(keepdims=True))
+            continue
+        heads = network.by_name[group.inside].width
+        sums = np.sort(head_sums(each, group.width, heads))[::-1]
+        found.append((sums * head_factors(strategy, heads)).sum(keepdims=True))
+    return found or [np.zeros(1)]
+
+
+def _products(
+    network: Network, variables: Sequence[Variable], budget: Budget
+) -> tuple[tuple[Product, ...], FloatArray]:
+    """Cost terms over the variables that have more than one option; the rest is in the numbers."""
+    where = {name: (v, i) for v, each in enumerate(variables) for i, name in enumerate(each.groups)}
+    sums: dict[tuple[tuple[int, tuple[int, ...]], ...], FloatArray] = defaultdict(
+        lambda: np.zeros(len(budget.caps))
+    )
+    model = CostModel(network)
+    for number, cap in enumerate(budget.caps):
+        for term in model.terms(cap.metric):
+            powers: dict[int, list[int]] = {}
+            for name in term.groups:
+                v, i = where[name]
+                powers.setdefault(v, [0] * len(variables[v].groups))[i] += 1
+            factors = tuple((v, tuple(p)) for v, p in sorted(powers.items()))
+            fixed = [f for f in factors if len(variables[f[0]]) == 1]
+            size = prod(int(np.prod(variables[v].widths[0] ** np.asarray(p))) for v, p in fixed)
+            free = tuple(f for f in factors if f not in fixed)
+            sums[free][number] += term.coefficient * size
+    fixed_costs = sums.pop((), np.zeros(len(budget.caps)))
+    products = tuple(Product(coefficients=c, factors=f) for f, c in sums.items())
+    return products, fixed_costs

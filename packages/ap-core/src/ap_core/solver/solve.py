@@ -1,0 +1,205 @@
+"""Solving: strategy, scores, cost model and budget in, a plan out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ap_core.budget import Budget, format_amount
+from ap_core.cost import CostModel
+from ap_core.errors import OutOfReachError
+from ap_core.network import Metric, Network
+from ap_core.plan import Plan
+from ap_core.scores import Scores
+from ap_core.solver.descent import ascend
+from ap_core.solver.fill import Neighbourhood, fill
+from ap_core.solver.multiplier import bound, search_prices
+from ap_core.solver.options import Choice, choices
+from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
+from ap_core.solver.values import Worth, worths
+from ap_core.strategy import Strategy
+
+TIGHT = 5e-4
+"""Share of a cap that may be left before other residual widths are tried."""
+
+
+def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) -> Plan:
+    """Plan of the most value that keeps to every cap and ends in the band below the tightest.
+
+    Deterministic. Raises: OutOfReachError where no plan keeps to the caps, or none ends in the
+    band; UsageError for a strategy that names nothing in this network.
+    """
+    allowed = choices(network, strategy)
+    _check_reach(network, strategy, budget, allowed)
+    worth = worths(network, scores, strategy, budget, allowed)
+    problem = make_problem(network, allowed, worth, strategy, budget)
+    near = Neighbourhood.of(problem)
+    priced = search_prices(problem)
+    start = ascend(problem, near) if priced is None else priced.options
+    options = max(
+        _candidates(problem, _within(problem, start, near), near),
+        key=lambda o: (_slack(problem, o) <= 2 * TIGHT, problem.value(o)),
+    )
+    plan = _plan(network, problem, options, worth)
+    if priced is not None:
+        top = bound(problem, priced.prices)
+        plan = _bounded(plan, None if top is None else top / problem.total)
+    _check_band(network, budget, plan, strategy)
+    return plan
+
+
+def reach(network: Network, strategy: Strategy) -> dict[Metric, tuple[int, int]]:
+    """Lowest cost that the strategy allows, and that of the whole network, by metric."""
+    return _reach(network, choices(network, strategy))
+
+
+def _reach(network: Network, allowed: Mapping[str, Choice]) -> dict[Metric, tuple[int, int]]:
+    model = CostModel(network)
+    least = {name: int(choice.widths[0]) for name, choice in allowed.items()}
+    return {m: (model.cost(m, least), model.cost(m, network.whole)) for m in Metric}
+
+
+def _check_reach(
+    network: Network, strategy: Strategy, budget: Budget, allowed: Mapping[str, Choice]
+) -> None:
+    for cap in budget.caps:
+        low, whole = _reach(network, allowed)[cap.metric]
+        if cap.limit < low:
+            raise OutOfReachError(
+                f"{network.model} cannot be cut to {format_amount(cap.limit, cap.metric)}",
+                hint=f"reachable: {format_amount(low, cap.metric)} to "
+                f"{format_amount(whole, cap.metric)}; {_blame(strategy)}",
+            )
+
+
+def _blame(strategy: Strategy) -> str:
+    """Settings that keep the lowest reachable cost up."""
+    causes = [f"--floor {strategy.floor:g} keeps that share of every group"]
+    causes += ["--keep protects layers"] if strategy.keep else []
+    causes += ["fixed widths leave less to choose"] if strategy.widths else []
+    causes += [f"--round-to {strategy.round_to}"] if strategy.round_to else []
+    return ", ".join(causes)
+
+
+def _check_band(network: Network, budget: Budget, plan: Plan, strategy: Strategy) -> None:
+    costs = {Metric.MACS: plan.macs, Metric.PARAMS: plan.params}
+    left = {cap.metric: 1 - costs[cap.metric] / cap.limit for cap in budget.caps}
+    metric = min(left, key=lambda m: left[m])
+    if left[metric] <= budget.band:
+        return
+    raise OutOfReachError(
+        f"the nearest plan for {network.model} ends at {format_amount(costs[metric], metric)}, "
+        f"{left[metric]:.2%} below the target; the band is {budget.band:.2%}",
+        hint=f"take --round-to 1, a lower --floor, or --band {left[metric] * 1.01:.1%}"
+        if strategy.round_to != 1
+        else f"take a lower --floor, fewer --keep, or --band {left[metric] * 1.01:.1%}",
+    )
+
+
+def _within(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:
+    """Options that keep to the caps: the given ones, or the least of all variables filled up."""
+    if (problem.costs(options) <= problem.limits).all():
+        return tuple(options)
+    return fill(problem, tuple(_least(v) for v in problem.variables), near)
+
+
+def _least(variable: Variable) -> int:
+    return int(np.argmin(variable.widths.prod(axis=1)))
+
+
+def _candidates(
+    problem: Problem, start: tuple[int, ...], near: Neighbourhood
+) -> Iterator[tuple[int, ...]]:
+    """Filled plans: of the start, and while much is left, of its neighbours in what couples most."""
+    best = fill(problem, start, near)
+    yield best
+    if _slack(problem, best) <= TIGHT:
+        return
+    coupled = sorted(range(len(problem.variables)), key=lambda v: (-len(near.rivals[v]), v))[:6]
+    for v in coupled:
+        for step in (-1, 1, -2):
+            option = best[v] + step
+            if not 0 <= option < len(problem.variables[v]):
+                continue
+            moved = (*best[:v], option, *best[v + 1 :])
+            lowered = _lowered(problem, moved, near)
+            if lowered is not None:
+                yield fill(problem, lowered, near)
+
+
+def _lowered(
+    problem: Problem, options: tuple[int, ...], near: Neighbourhood
+) -> tuple[int, ...] | None:
+    """Options with the least coupled variables stepped down until the caps are kept."""
+    result = list(options)
+    order = sorted(
+        (v for v, each in enumerate(problem.variables) if len(each) > 1),
+        key=lambda v: (len(near.rivals[v]), v),
+    )
+    for _ in range(8):
+        for v in order:
+            if (problem.costs(result) <= problem.limits).all():
+                return tuple(result)
+            if result[v] > 0:
+                result[v] -= 1
+    return tuple(result) if (problem.costs(result) <= problem.limits).all() else None
+
+
+def _slack(problem: Problem, options: Sequence[int]) -> float:
+    """Share of the tightest cap that is left."""
+    return float((1 - problem.costs(options) / problem.limits).min())
+
+
+def _plan(
+    network: Network, problem: Problem, options: Sequence[int], worth: Mapping[str, Worth]
+) -> Plan:
+    widths = {
+        name: int(width)
+        for variable, option in zip(problem.variables, options, strict=True)
+        for name, width in zip(variable.groups, variable.widths[option], strict=True)
+    }
+    kept: dict[str, tuple[int, ...]] = {}
+    for group in network.groups:
+        if group.name in worth and not group.inside:
+            lanes = range(group.lanes)
+            kept[group.name] = _best(worth[group.name], lanes, widths[group.name], group.width)
+    for group in network.groups:
+        if not group.inside:
+            continue
+        count = network.by_name[group.inside].width
+        heads = _best_heads(worth.get(group.name), widths[group.name], widths[group.inside], count)
+        if not network.by_name[group.inside].locked:
+            kept[group.inside] = heads
+        if group.name in worth:
+            lanes_of = [lane for head in heads for lane in (2 * head, 2 * head + 1)]
+            kept[group.name] = _best(worth[group.name], lanes_of, widths[group.name], group.width)
+    model = CostModel(network)
+    return Plan(
+        widths={group.name: widths[group.name] for group in network.groups},
+        kept=kept,
+        macs=model.macs(widths),
+        params=model.params(widths),
+        value=problem.value(options) / problem.total if problem.total else 1.0,
+        bound=None,
+    )
+
+
+def _best(worth: Worth, lanes: Sequence[int] | range, width: int, whole: int) -> tuple[int, ...]:
+    """Flat indices of the best channels of some lanes, ascending."""
+    return tuple(
+        lane * whole + channel
+        for lane in lanes
+        for channel in sorted(worth.order[lane, :width].tolist())
+    )
+
+
+def _best_heads(worth: Worth | None, size: int, kept: int, count: int) -> tuple[int, ...]:
+    """Heads that keep most with the chosen size, ascending; the first where nothing is known."""
+    if worth is None:
+        return tuple(range(kept))
+    sums = head_sums(worth, size, count)
+    return tuple(sorted(np.argsort(-sums, kind="stable")[:kept].tolist()))
+
+
+def _bounded(plan: Plan, top: float | None) -> Plan:
+    return replace(plan, bound=top if top is None else max(top, plan.value))
