@@ -20,7 +20,8 @@ class MixerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shape (n, width, h, w), as the input."""
         x = x + self.places_norm(self.act(self.places(x)))
-        return self.channels_norm(self.act(self.channels(x)))
+        mixed: Tensor = self.channels_norm(self.act(self.channels(x)))
+        return mixed
 
 
 class ToyMixer(nn.Module):
@@ -39,4 +40,5 @@ class ToyMixer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, shape (n, num_classes). images: (n, in_channels, height, width)."""
         x = self.blocks(self.patches_norm(self.patches(images)))
-        return self.classifier(x.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(x.mean(dim=(2, 3)))
+        return logits

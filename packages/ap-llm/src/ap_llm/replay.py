@@ -1,4 +1,4 @@
-"""The replay backend: answers from a transcript, so that a run can be repeated without a service."""
+"""The replay backend: answers from a transcript, so that a run repeats without a service."""
 
 import json
 from collections.abc import Mapping
