@@ -176,12 +176,15 @@ class ModelAdapter(Protocol):
     def difference(
         self, one: Module, other: Module, *, input_size: tuple[int, int, int], seed: int
     ) -> float:
-        """Largest absolute difference of two networks' outputs on one random batch, relative to
+        """Largest absolute difference of two networks' outputs on one random image, relative to
         the largest absolute output of the first.
         """
 
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
+
+    def perturbed(self, module: Module, *, seed: int) -> Module:
+        """Copy with noise on every weight: no zero that initialisation put there hides an error."""
 
     def blank(self, module: Module) -> Module:
         """Twin on the meta device, which `restore` can turn into the cut network."""
@@ -235,7 +238,9 @@ class Importance(Protocol):
 class DataRequest:
     """Which data, and how to prepare it.
 
-    name: of the offer, or the text after a prefix the offer claims; root: folder, for image folders.
+    name: of the offer, or the whole name that one of its prefixes begins.
+    root: the folder, for image folders.
+    architecture: of the network; its preprocessing is how the images are prepared.
     calibration: how many images score the channels; held_out: how many judge trials, and as many
         again report; None for half of what is left each.
     on_corrupt: "skip" or "refuse".

@@ -1,4 +1,4 @@
-"""What a network is made of, as far as cutting it is concerned: groups of channels and what they cost."""
+"""What a network is made of, for cutting it: groups of channels, and what they cost."""
 
 from dataclasses import dataclass
 from enum import StrEnum

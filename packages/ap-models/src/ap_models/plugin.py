@@ -60,6 +60,7 @@ def ap_importances() -> Iterable[ImportanceOffer]:
             name="random",
             summary="uniform noise, drawn by seed: the baseline to beat",
             load="ap_models.importances.magnitude:uniform",
+            control=True,
         ),
         ImportanceOffer(
             name="taylor",

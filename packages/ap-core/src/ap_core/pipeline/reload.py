@@ -1,6 +1,5 @@
 """Giving back the pruned network of a run."""
 
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,8 @@ from ap_core.runs.directory import WEIGHTS, RunDirectory
 from ap_core.runs.records import ArchitectureRecord, RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch.nn import Module
 
 

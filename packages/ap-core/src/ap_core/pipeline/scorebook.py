@@ -1,6 +1,5 @@
 """Scores on demand: each importance scores each channel once, whatever number of trials asks."""
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Tracing
@@ -12,6 +11,8 @@ from ap_core.scores import Scores
 from ap_core.strategy import Reduction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ap_core.contracts import ImageBatch
 
 WITH_DATA = "taylor"
@@ -39,10 +40,12 @@ class ScoreBook:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Importances that can be asked for: without data, those that need none."""
+        """Importances worth proposing: without data, those that need none."""
         offers = self._registry.importances
         return tuple(
-            name for name in sorted(offers) if self._batches or not offers[name].needs_data
+            name
+            for name in sorted(offers)
+            if not offers[name].control and (self._batches or not offers[name].needs_data)
         )
 
     def scores(

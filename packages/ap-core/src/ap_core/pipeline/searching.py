@@ -31,7 +31,6 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
         trials=run.trials() if run else (),
         seed=options.seed,
     )
-    judged = allowance > 1
     with (
         session.watch.stage("search"),
         session.progress.progress(allowance, f"searching ({offer.name})") as advance,
@@ -42,7 +41,7 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
             offer.make(),
             name=offer.name,
             solve=lambda strategy: _solve(session, strategy, budget, run),
-            judge=lambda plan: _judge(session, plan, run, on_data=judged),
+            judge=lambda plan: _judge(session, plan, run),
             allowance=allowance,
             record=_recorder(run, advance),
             warn=lambda text: session.progress.warn(text),
@@ -66,11 +65,11 @@ def _solve(session: Session, strategy: Strategy, budget: Budget, run: RunDirecto
         return solve(session.network, scores, strategy, budget)
 
 
-def _judge(session: Session, plan: Plan, run: RunDirectory | None, *, on_data: bool) -> Quality:
+def _judge(session: Session, plan: Plan, run: RunDirectory | None) -> Quality:
     base = session.base
     scores = session.book.scores(base.importance, base.reduction, run)
     retained = retained_value(session.network, scores, base, plan)
-    if session.data is None or not on_data:
+    if session.data is None:
         return Quality(retained=retained)
     with session.watch.stage("judge"):
         cut = session.subject.adapter.copy(session.subject.loaded.module)

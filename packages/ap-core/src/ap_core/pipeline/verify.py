@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ap_core.contracts import Tracing
+from ap_core.contracts import Tracing, WeightsOrigin
 from ap_core.errors import ModelError
 from ap_core.pipeline.subject import Subject
 from ap_core.plan import Plan
@@ -21,11 +21,17 @@ BUG = "this is a bug of the tracing of this network: please report it"
 def check_cut(subject: Subject, tracing: Tracing, plan: Plan, cut: "Module", *, seed: int) -> float:
     """Largest relative difference between the cut network and the masked whole one.
 
+    Random weights are compared with noise on them: fresh ones hold zeros that hide errors.
     Raises: ModelError where they do not compute the same.
     """
-    masked = subject.adapter.mask(subject.loaded.module, tracing, plan)
+    adapter, whole = subject.adapter, subject.loaded.module
+    if subject.loaded.origin is WeightsOrigin.RANDOM:
+        whole = adapter.perturbed(whole, seed=seed)
+        cut = adapter.copy(whole)
+        adapter.cut(cut, tracing, plan)
+    masked = adapter.mask(whole, tracing, plan)
     size = tracing.network.input_size
-    difference = subject.adapter.difference(masked, cut, input_size=size, seed=seed)
+    difference = adapter.difference(masked, cut, input_size=size, seed=seed)
     if not difference <= TOLERANCE:
         raise ModelError(
             f"the cut network's output is {difference:.3g} (relative) off that of the whole one "

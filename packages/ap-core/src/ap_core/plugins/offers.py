@@ -60,9 +60,14 @@ class ModelAdapterOffer(Offer["ModelAdapter"]):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportanceOffer(Offer["Importance"]):
-    """An importance. needs_data: whether it scores gradients of calibration batches."""
+    """An importance.
+
+    needs_data: whether it scores gradients of calibration batches.
+    control: whether it is for comparison only: no strategist proposes it of its own accord.
+    """
 
     needs_data: bool = False
+    control: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The solver: turns strategy, scores, cost model and budget into a plan. Always lands in the band."""
+"""The solver: strategy, scores, cost model and budget in, a plan in the band out."""
 
 from ap_core.solver.solve import reach, solve
 from ap_core.solver.values import retained_value

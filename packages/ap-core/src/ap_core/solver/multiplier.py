@@ -41,8 +41,7 @@ def search_prices(problem: Problem) -> Priced | None:
     if found is None:
         return None
     near = [
-        _near(len(v), options, option)
-        for v, options, option in zip(problem.variables, coarse, found.options, strict=True)
+        _near(options, option) for options, option in zip(coarse, found.options, strict=True)
     ]
     if all(len(options) == len(v) for options, v in zip(coarse, problem.variables, strict=True)):
         return found
@@ -129,7 +128,7 @@ def _coarse(count: int) -> IntArray:
     return np.unique(np.linspace(0, count - 1, min(count, COARSE)).round().astype(np.int64))
 
 
-def _near(count: int, coarse: IntArray, option: int) -> IntArray:
+def _near(coarse: IntArray, option: int) -> IntArray:
     """Options between the coarse neighbours of the best coarse one."""
     low = coarse[max(option - 1, 0)]
     high = coarse[min(option + 1, len(coarse) - 1)]

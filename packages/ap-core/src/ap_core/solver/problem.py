@@ -65,7 +65,8 @@ class Problem:
     def column(self, variable: int, powers: tuple[int, ...]) -> FloatArray:
         """Product of powers of a variable's widths, for every option."""
         widths = self.variables[variable].widths.astype(np.float64)
-        return np.prod(widths ** np.asarray(powers), axis=1)
+        column: FloatArray = np.prod(widths ** np.asarray(powers), axis=1)
+        return column
 
     def costs(self, options: Sequence[int]) -> FloatArray:
         """Costs at these options, (caps,); exact as long as they stay below 2^53."""

@@ -110,7 +110,7 @@ def _least(variable: Variable) -> int:
 def _candidates(
     problem: Problem, start: tuple[int, ...], near: Neighbourhood
 ) -> Iterator[tuple[int, ...]]:
-    """Filled plans: of the start, and while much is left, of its neighbours in what couples most."""
+    """Filled plans: of the start; if much is left, of its neighbours in what couples most."""
     best = fill(problem, start, near)
     yield best
     if _slack(problem, best) <= TIGHT:

@@ -151,10 +151,10 @@ class DependencyGraphAdapter:
     def difference(
         self, one: Module, other: Module, *, input_size: tuple[int, int, int], seed: int
     ) -> float:
-        """Largest absolute difference of the outputs on two random images, relative to the largest
+        """Largest absolute difference of the outputs on a random image, relative to the largest
         absolute output of the first.
         """
-        images = torch.randn(2, *input_size, generator=torch.Generator().manual_seed(seed))
+        images = torch.randn(1, *input_size, generator=torch.Generator().manual_seed(seed))
         with torch.inference_mode():
             expected, found = one(images), other(images)
         scale = float(expected.abs().max())
@@ -163,6 +163,15 @@ class DependencyGraphAdapter:
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
         return deepcopy(module)
+
+    def perturbed(self, module: Module, *, seed: int) -> Module:
+        """Copy with noise on every weight: no zero that initialisation put there hides an error."""
+        twin, generator = deepcopy(module), torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in twin.parameters():
+                noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+                parameter.add_(noise, alpha=0.02 if parameter.ndim > 1 else 0.1)
+        return twin
 
     def blank(self, module: Module) -> Module:
         """Twin on the meta device, which `restore` can turn into the cut network."""

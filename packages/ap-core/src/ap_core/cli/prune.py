@@ -1,0 +1,92 @@
+"""`ap prune`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ap_core.cli.app import App, pass_app
+from ap_core.cli.prune_options import PRUNE_OPTIONS, options_of
+from ap_core.cli.prune_view import document, show
+from ap_core.errors import UsageError
+from ap_core.pipeline.prune import Pruned
+from ap_core.pipeline.prune import prune as prune_to_targets
+from ap_core.pipeline.prune import resume as resume_run
+
+
+def _with_options(command: click.Command) -> click.Command:
+    command.params = [*PRUNE_OPTIONS, *command.params]
+    return command
+
+
+@_with_options
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run directory, absent or empty; default: a new one below ./runs.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with a run that was stopped; its options are its own.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would come out; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_app
+def prune(
+    app: App,
+    /,
+    *,
+    output: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **given: object,
+) -> None:
+    """Cut a network down to a budget, and save, verify and report what comes out.
+
+    \b
+    ap prune --model convnext_small --target-macs 8.48
+    ap prune --model resnet50 --target-macs 3.0,2.06,1.0
+    ap prune --model test_resnet --num-classes 10 --input-size 32 --target-macs 50% --data digits
+    """
+    if resume is not None:
+        if set_by_user := _given(("resume", "as_json")):
+            raise UsageError(
+                f"--resume goes on with the run's own options; {set_by_user[0]} cannot be given",
+                hint=f"leave it out: ap prune --resume {resume}",
+            )
+        done = resume_run(resume, registry=app.registry, progress=app.console)
+        _present(app, (done,), as_json=as_json)
+        return
+    results = prune_to_targets(
+        options_of(given),
+        output=output,
+        dry_run=dry_run,
+        command=("ap", *app.arguments),
+        registry=app.registry,
+        progress=app.console,
+    )
+    _present(app, results, as_json=as_json)
+
+
+def _present(app: App, results: Sequence[Pruned], *, as_json: bool) -> None:
+    if as_json:
+        app.console.json(document(results))
+        return
+    show(app.console, results)
+
+
+def _given(allowed: tuple[str, ...]) -> list[str]:
+    """Options on the command line, but for those allowed."""
+    context = click.get_current_context()
+    return [
+        param.opts[0]
+        for param in context.command.params
+        if param.name
+        and param.name not in allowed
+        and context.get_parameter_source(param.name) is click.core.ParameterSource.COMMANDLINE
+    ]

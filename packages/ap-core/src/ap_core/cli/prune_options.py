@@ -1,0 +1,109 @@
+"""The options of `ap prune`, and the value that they make."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ap_core.budget import DEFAULT_BAND
+from ap_core.cli.inputs import INPUT_SIZE, SHARE, table_of
+from ap_core.contracts import WeightsPolicy
+from ap_core.errors import UsageError
+from ap_core.pipeline.options import PruneOptions
+from ap_core.strategy import Normalisation, Ranking, Reduction, Strategy
+
+
+def _choice(values: type) -> click.Choice[str]:
+    return click.Choice([each.value for each in values])  # type: ignore[attr-defined]
+
+
+def _option(*names: str, **settings: Any) -> click.Option:
+    return click.Option(list(names), **settings)
+
+
+PRUNE_OPTIONS: tuple[click.Option, ...] = (
+    _option("--model", metavar="NAME",
+            help="Name as 'ap models' lists them, or package.module:factory."),
+    _option("--target-macs", default="", metavar="N[,N...]",
+            help='Cap on multiply-accumulates: 8.48 (G), 850M, 50%; several give a curve.'),
+    _option("--target-params", default="", metavar="N[,N...]",
+            help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
+    _option("--band", type=SHARE, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
+            help="How far below the target a plan may end."),
+    _option("--weights", type=_choice(WeightsPolicy), default="auto", show_default=True,
+            help="Where weights come from; auto goes on with random ones, loudly."),
+    _option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
+            help="State dict, .safetensors or .pth."),
+    _option("--num-classes", type=click.IntRange(min=1), help="Classes of the network."),
+    _option("--input-size", type=INPUT_SIZE, metavar="N|C,H,W",
+            help="Size of one image; default: the network's own."),
+    _option("--data", default="", metavar="NAME|DIR",
+            help="Images to score and judge with: digits, a folder of class folders, ..."),
+    _option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True,
+            help="Images in a batch."),
+    _option("--calibration-batches", type=click.IntRange(min=1), default=8, show_default=True,
+            help="Batches that score the channels."),
+    _option("--held-out", type=click.IntRange(min=1), metavar="N",
+            help="Images that judge trials, and as many that report; default: all that are left."),
+    _option("--on-corrupt", type=click.Choice(["refuse", "skip"]), default="refuse",
+            show_default=True, help="What to do with images that cannot be read."),
+    _option("--importance", metavar="NAME",
+            help="What ranks the channels; default: taylor with --data, l2 without."),
+    _option("--reduction", type=_choice(Reduction), default="mean", show_default=True,
+            help="How scores of a group's layers become one."),
+    _option("--normalisation", type=_choice(Normalisation), default="mean", show_default=True,
+            help="What a group's scores are divided by."),
+    _option("--ranking", type=_choice(Ranking), default="isomorphic", show_default=True,
+            help="Which groups compete: those of one structure, all, or none."),
+    _option("--smoothing", type=click.FloatRange(0, 10), default=0.5, show_default=True,
+            help="0 trusts the scores alone; large values cut every group alike."),
+    _option("--pressure", multiple=True, metavar="GLOB=N",
+            help="Cut more (above 1) or less (below 1) where the glob matches."),
+    _option("--floor", type=SHARE, default=0.1, show_default="10%", metavar="SHARE",
+            help="Share of its channels that every group keeps."),
+    _option("--floors", multiple=True, metavar="GLOB=SHARE", help="Floors of some groups."),
+    _option("--widths", multiple=True, metavar="GLOB=SHARE",
+            help="Shares of channels that are fixed, not solved for."),
+    _option("--keep", multiple=True, metavar="GLOB",
+            help="Layers, stages, scopes or groups that keep all channels."),
+    _option("--round-to", type=click.IntRange(1, 512), metavar="N",
+            help="Multiple of every width; default: 8 where the layer is wide enough."),
+    _option("--strategist", default="solver", show_default=True, metavar="NAME",
+            help="Who proposes strategies: solver, grid, random, tpe."),
+    _option("--trials", type=click.IntRange(min=1), metavar="N",
+            help="How many strategies to try; default: the strategist's own number."),
+    _option("--recover", multiple=True, metavar="NAME",
+            help="Recoveries after the cut, with --data; 'none' for none; default: all."),
+    _option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+            help="Seed of random weights, splits and strategists."),
+)  # fmt: skip
+
+
+def options_of(given: Mapping[str, Any]) -> PruneOptions:
+    """Options that the command line spells out. Raises: UsageError."""
+    if not given["model"]:
+        raise UsageError("no model", hint="give one with --model; 'ap models' lists them")
+    strategy = Strategy(
+        reduction=given["reduction"],
+        normalisation=given["normalisation"],
+        ranking=given["ranking"],
+        smoothing=given["smoothing"],
+        pressure=table_of("--pressure", given["pressure"], low=0.1, high=10.0),
+        floor=given["floor"],
+        floors=table_of("--floors", given["floors"], low=0.0, high=1.0),
+        widths=table_of("--widths", given["widths"], low=0.0, high=1.0),
+        keep=tuple(given["keep"]),
+        round_to=given["round_to"],
+    )
+    same = (
+        "model", "target_macs", "target_params", "band", "weights", "checkpoint", "num_classes",
+        "input_size", "data", "batch_size", "calibration_batches", "held_out", "on_corrupt",
+        "importance", "strategist", "trials", "seed",
+    )  # fmt: skip
+    recover = given["recover"]
+    return PruneOptions(
+        **{name: given[name] for name in same},
+        strategy=strategy,
+        recoveries=None if not recover else tuple(r for r in recover if r != "none"),
+    )

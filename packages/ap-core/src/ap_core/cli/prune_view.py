@@ -1,0 +1,67 @@
+"""What `ap prune` shows."""
+
+from collections.abc import Sequence
+
+from ap_core.console import Console
+from ap_core.cost import CostModel
+from ap_core.network import Metric
+from ap_core.pipeline.prune import Pruned
+from ap_core.report.tables import next_commands, prune_table, stage_shares, targets_table
+
+
+def show(console: Console, results: Sequence[Pruned]) -> None:
+    """Tables, a picture of where the MACs went, and what to type next."""
+    for pruned in results:
+        columns, rows = prune_table(pruned.record, pruned.network, pruned.plan)
+        console.table(columns, rows, title=pruned.record.architecture.name)
+        console.picture(stage_shares(pruned.network, pruned.plan.widths), title="MACs by stage")
+    if len(results) > 1:
+        columns, rows = targets_table([(p.record, p.plan) for p in results])
+        console.table(columns, rows)
+    for pruned in results[-1:]:
+        if pruned.path is None:
+            console.note("dry run: nothing was written")
+            continue
+        for line in next_commands(pruned.path, pruned.record):
+            console.result(line)
+
+
+def document(results: Sequence[Pruned]) -> dict[str, object]:
+    """JSON of one result, or of several under `targets`."""
+    documents = [_document(pruned) for pruned in results]
+    return documents[0] if len(documents) == 1 else {"schema": 1, "targets": documents}
+
+
+def _document(pruned: Pruned) -> dict[str, object]:
+    record, plan, result = pruned.record, pruned.plan, pruned.record.result
+    model = CostModel(pruned.network)
+    targets = {cap.metric: cap.limit for cap in pruned.budget.caps}
+    best = min(pruned.trials, key=lambda t: (t.number != (result.best_trial if result else 0),))
+    found: dict[str, object] = {
+        "schema": 1,
+        "model": record.architecture.name,
+        "weights": record.weights.origin,
+        "run": None if pruned.path is None else str(pruned.path),
+        "target_macs": targets.get(Metric.MACS),
+        "target_params": targets.get(Metric.PARAMS),
+        "macs": plan.macs,
+        "base_macs": model.macs(pruned.network.whole),
+        "params": plan.params,
+        "base_params": model.params(pruned.network.whole),
+        "strategist": best.strategist,
+        "importance": best.strategy.importance,
+        "trials": len(pruned.trials),
+        "value": plan.value,
+        "bound": plan.bound,
+        "widths": dict(plan.widths),
+        "seconds": result.seconds if result else {},
+    }
+    if result:
+        found |= {"counters": result.counters, "base_counters": result.base_counters}
+    if result and result.quality and result.baseline:
+        found["accuracy"] = {
+            "baseline": result.baseline.model_dump(),
+            "pruned": result.quality.model_dump(),
+            "recoveries": [each.model_dump() for each in result.recoveries],
+        }
+    return found
