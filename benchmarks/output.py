@@ -1,0 +1,51 @@
+"""What every benchmark does with its rows: a table on stdout, JSON beside the script."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+Row = Mapping[str, object]
+
+
+def show(name: str, rows: Sequence[Row], *, note: str = "") -> None:
+    """Print the rows as a table, and write them with the machine that made them."""
+    table = Table(title=name, caption=note or None)
+    columns = list(rows[0])
+    for column in columns:
+        numeric = isinstance(rows[0][column], int | float)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    Console(width=160).print(table)
+    RESULTS.mkdir(exist_ok=True)
+    document = {"benchmark": name, "note": note, "machine": machine(), "rows": rows}
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """Processor and versions."""
+    names = ("torch", "timm", "torch-pruning", "numpy", "ap-core")
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.machine()
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

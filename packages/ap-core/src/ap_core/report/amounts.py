@@ -1,0 +1,50 @@
+"""Numbers as people read them."""
+
+UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+
+
+def amount(number: int) -> str:
+    """Number to four digits with its unit: "8.480 G"; small ones in full."""
+    for unit, letter in UNITS:
+        if number >= unit:
+            scaled = number / unit
+            return f"{scaled:.{max(0, 3 - len(str(int(scaled))) + 1)}f} {letter}"
+    return str(number)
+
+
+def integer(number: int) -> str:
+    """Number in full, thousands apart."""
+    return f"{number:,}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Share as per cent: 0.4821 is "48.2 %"."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def below(limit: int, got: int) -> str:
+    """How far a number is below its limit, to two digits that count: "0.0031 % below"."""
+    if got == limit:
+        return "exactly at it"
+    share = 100 * abs(limit - got) / limit
+    side = "below" if got < limit else "OVER"
+    if share >= 1:
+        return f"{share:.1f} % {side}"
+    return f"{share:.2g} % {side}" if share >= 1e-4 else f"less than 0.0001 % {side}"
+
+
+def duration(seconds: float) -> str:
+    """Time as "1 h 02 min", "3 min 20 s", "4.2 s" or "35 ms"."""
+    if seconds >= 3600:
+        return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+    if seconds >= 60:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def shorten(text: str, length: int) -> str:
+    """Text with its middle left out where it is longer than that."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"

@@ -1,0 +1,215 @@
+"""What the page of one run shows: its documents, turned into values that a template can lay out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ap_core.network import Metric
+from ap_core.plan import digest
+from ap_core.report.amounts import percent
+from ap_core.report.bars import BarChart, stage_chart, width_chart
+from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
+from ap_core.report.documents import Documents
+from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
+from ap_core.runs.records import QualityRecord, ResultRecord, RunRecord
+from ap_core.search.trial import STAND_IN, Trial, best_of
+
+METRICS = {Metric.MACS: "MACs", Metric.PARAMS: "parameters"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """Something that must not be missed."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """One metric before and after; limit: its cap, if it has one."""
+
+    name: str
+    before: int
+    after: int
+    limit: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRow:
+    """Accuracy at one point of the run."""
+
+    name: str
+    quality: QualityRecord
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterRow:
+    """What one counter of MACs says, before and after."""
+
+    name: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came out of a finished run."""
+
+    result: ResultRecord
+    amounts: tuple[Amount, ...]
+    counters: tuple[CounterRow, ...]
+    qualities: tuple[QualityRow, ...]
+    stages: tuple[Part, ...]
+    kinds: tuple[Part, ...]
+    widths: tuple[GroupWidth, ...]
+    stage_chart: BarChart
+    width_chart: BarChart
+    plan_digest: str
+    steps: tuple[NextStep, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """Everything that the page of a run shows. outcome: None where it is not finished."""
+
+    title: str
+    path: Path
+    record: RunRecord
+    alarms: tuple[Alarm, ...]
+    caps: tuple[tuple[str, int], ...]
+    options: tuple[tuple[str, str], ...]
+    data: tuple[tuple[str, str], ...]
+    trials: tuple[Trial, ...]
+    best: int | None
+    outcome: Outcome | None
+    reproduce: str
+    go_on: str
+
+
+def run_page(run: Documents) -> RunPage:
+    """Page of one run. Raises: RunError where its documents are damaged."""
+    record, trials = run.record(), run.trials()
+    outcome = None if record.result is None else _outcome(run, record, record.result)
+    best = best_of(trials).number if trials else None
+    return RunPage(
+        title=record.model,
+        path=run.path,
+        record=record,
+        alarms=tuple(_alarms(run, record, trials)),
+        caps=tuple((METRICS[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
+        options=tuple(flattened(record.options)),
+        data=tuple(flattened(record.data or {})),
+        trials=trials,
+        best=record.result.best_trial if record.result else best,
+        outcome=outcome,
+        reproduce=reproduce(record.command),
+        go_on="" if record.status == "done" else go_on(run.path),
+    )
+
+
+def flattened(document: Mapping[str, object], lead: str = "") -> Iterator[tuple[str, str]]:
+    """Keys and values of a nested document, one by one; what is empty is left out."""
+    for key, value in document.items():
+        match value:
+            case None | "" | [] | {}:
+                continue
+            case dict():
+                yield from flattened(value, f"{lead}{key}.")
+            case list() | tuple():
+                yield f"{lead}{key}", ", ".join(str(each) for each in value)
+            case _:
+                yield f"{lead}{key}", str(value)
+
+
+def _alarms(run: Documents, record: RunRecord, trials: tuple[Trial, ...]) -> Iterator[Alarm]:
+    if record.status == "failed":
+        yield Alarm(title="This run failed.", text=record.failure)
+    if record.status == "running":
+        yield Alarm(title="This run is not finished.", text="What follows is what there is so far.")
+    if record.weights.origin == "random":
+        yield Alarm(
+            title="Random weights.",
+            text="This network was never trained: its costs are exact, but which channels were "
+            "chosen, and any accuracy, mean nothing.",
+        )
+    for warning in record.weights.warnings:
+        yield Alarm(title="Warning of the model.", text=warning)
+    if record.result is None:
+        return
+    for operator in run.network().uncounted:
+        yield Alarm(
+            title="Uncounted operator.",
+            text=f"{operator} does arithmetic that no counter knows; it is not in the MACs.",
+        )
+    failed = [trial for trial in trials if trial.strategist == STAND_IN and trial.failure]
+    if failed:
+        yield Alarm(
+            title="A strategist's proposals were of no use.",
+            text=f"In {len(failed)} of {len(trials)} trials the base strategy stood in: "
+            f"{failed[0].failure}",
+        )
+
+
+def _outcome(run: Documents, record: RunRecord, result: ResultRecord) -> Outcome:
+    network, plan = run.network(), run.plan()
+    stages = by_stage(network, plan.widths)
+    return Outcome(
+        result=result,
+        amounts=tuple(_amounts(record, result)),
+        counters=tuple(_counters(result)),
+        qualities=tuple(_qualities(result)),
+        stages=stages,
+        kinds=by_kind(network, plan.widths),
+        widths=group_widths(network, plan.widths),
+        stage_chart=stage_chart(stages),
+        width_chart=width_chart(network, plan),
+        plan_digest=digest(plan),
+        steps=next_steps(run.path, live=":" in record.architecture.name),
+    )
+
+
+def _amounts(record: RunRecord, result: ResultRecord) -> Iterator[Amount]:
+    limits = {cap.metric: cap.limit for cap in record.budget.caps}
+    found = {
+        Metric.MACS: (result.base_macs, result.macs),
+        Metric.PARAMS: (result.base_params, result.params),
+    }
+    for metric, (before, after) in found.items():
+        yield Amount(
+            name=METRICS[metric], before=before, after=after, limit=limits.get(metric.value)
+        )
+
+
+def _counters(result: ResultRecord) -> Iterator[CounterRow]:
+    yield CounterRow(name="ap", before=result.base_macs, after=result.macs)
+    for name in sorted(result.base_counters.keys() | result.counters.keys()):
+        yield CounterRow(
+            name=name.removesuffix("_macs").replace("_", "-"),
+            before=result.base_counters.get(name),
+            after=result.counters.get(name),
+        )
+
+
+def _qualities(result: ResultRecord) -> Iterator[QualityRow]:
+    if result.baseline:
+        yield QualityRow(name="before the cut", quality=result.baseline)
+    for i, recovery in enumerate(result.recoveries):
+        if i == 0 and recovery.before:
+            yield QualityRow(name="after the cut", quality=recovery.before)
+        if recovery.after:
+            yield QualityRow(
+                name=f"after {recovery.name}", quality=recovery.after, note=recovery.note
+            )
+    if result.quality:
+        note = "measured on the file that was saved, after loading it again"
+        yield QualityRow(name="reloaded from disk", quality=result.quality, note=note)
+
+
+def gap_text(result: ResultRecord) -> str:
+    """How close the plan's value is to what no plan can exceed."""
+    if result.bound is None:
+        return "no bound could be proven"
+    gap = max(0.0, result.bound - result.value)
+    return f"at most {percent(gap, 3)} short of the best possible"
