@@ -1,0 +1,30 @@
+"""What ap_bench offers: the latency meter and `ap bench`."""
+
+from collections.abc import Iterable
+
+from ap_core.plugins.hooks import hookimpl
+from ap_core.plugins.offers import CommandOffer, MeterOffer
+
+
+@hookimpl
+def ap_meters() -> Iterable[MeterOffer]:
+    """Latency on this machine."""
+    return [
+        MeterOffer(
+            name="latency",
+            summary="median seconds of a forward pass at batch 1, on this machine's CPU",
+            load="ap_bench.latency:measure_latency",
+        )
+    ]
+
+
+@hookimpl
+def ap_commands() -> Iterable[CommandOffer]:
+    """Comparing networks on this machine."""
+    return [
+        CommandOffer(
+            name="bench",
+            summary="Compare the latency of networks and runs on this machine.",
+            load="ap_bench.cli:bench",
+        )
+    ]

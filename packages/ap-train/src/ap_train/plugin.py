@@ -1,0 +1,66 @@
+"""What ap_train offers: data sets, the accuracy meter, batch-norm recovery, the demo."""
+
+from collections.abc import Iterable
+
+from ap_core.plugins.hooks import hookimpl
+from ap_core.plugins.offers import CommandOffer, DatasetOffer, MeterOffer, RecoveryOffer
+
+
+@hookimpl
+def ap_datasets() -> Iterable[DatasetOffer]:
+    """Handwritten digits, folders of images, and what timm takes by prefix."""
+    return [
+        DatasetOffer(
+            name="digits",
+            summary="1797 handwritten digits that come with scikit-learn",
+            load="ap_train.data.digits:open_digits",
+        ),
+        DatasetOffer(
+            name="folder",
+            summary="a folder with one folder of images for each class",
+            load="ap_train.data.folder:open_folder",
+        ),
+        DatasetOffer(
+            name="timm",
+            summary="data sets of timm: hfds/NAME, wds/NAME, tfds/NAME, torch/NAME",
+            load="ap_train.data.timm_named:open_timm",
+            prefixes=("hfds/", "wds/", "tfds/", "torch/"),
+        ),
+    ]
+
+
+@hookimpl
+def ap_meters() -> Iterable[MeterOffer]:
+    """Accuracy on held-out images."""
+    return [
+        MeterOffer(
+            name="accuracy",
+            summary="loss, top-1 and top-5 on held-out images",
+            load="ap_train.evaluation:measure_accuracy",
+            needs_data=True,
+        )
+    ]
+
+
+@hookimpl
+def ap_recoveries() -> Iterable[RecoveryOffer]:
+    """Statistics of batch norms."""
+    return [
+        RecoveryOffer(
+            name="batchnorm",
+            summary="re-estimates the running statistics of batch norms",
+            load="ap_train.batchnorm:reestimate",
+        )
+    ]
+
+
+@hookimpl
+def ap_commands() -> Iterable[CommandOffer]:
+    """The demo."""
+    return [
+        CommandOffer(
+            name="demo",
+            summary="Train a small network on digits, halve its MACs, report.",
+            load="ap_train.cli:demo",
+        )
+    ]
