@@ -112,7 +112,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def command_line() -> list[Row]:
-    """`ap --help` in seconds, and the peak memory of profiling vit_giant in a process of its own."""
+    """`ap --help` in seconds, and the peak memory of profiling vit_giant in its own process."""
     ap = Path(sys.executable).with_name("ap")
     helps = [
         timed(lambda: subprocess.run([ap, "--help"], check=True, capture_output=True))

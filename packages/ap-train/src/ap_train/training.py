@@ -53,7 +53,7 @@ def train(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += float(loss)
+            total += loss.item()
             steps += 1
         on_epoch(epoch, total / max(steps, 1))
     module.eval()

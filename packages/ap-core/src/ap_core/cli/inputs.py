@@ -8,7 +8,7 @@ import click
 from ap_core.errors import UsageError
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[float]):
     """A share above 0 and at most 1: "0.005" or "0.5%"."""
 
     name = "share"
@@ -23,7 +23,7 @@ class Share(click.ParamType):
             self.fail(f"{value!r} is not a share; write it like 0.1 or 10%", param, ctx)
 
 
-class InputSize(click.ParamType):
+class InputSize(click.ParamType[tuple[int, int, int]]):
     """Size of one image: "224" is (3, 224, 224); else "channels,height,width"."""
 
     name = "size"

@@ -6,7 +6,9 @@ from ap_core.console import Console
 from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.pipeline.prune import Pruned
-from ap_core.report.tables import next_commands, prune_table, stage_shares, targets_table
+from ap_core.pipeline.recording import REPORT
+from ap_core.report.commands import next_steps
+from ap_core.report.tables import prune_table, stage_shares, targets_table
 
 
 def show(console: Console, results: Sequence[Pruned]) -> None:
@@ -18,12 +20,13 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
     if len(results) > 1:
         columns, rows = targets_table([(p.record, p.plan) for p in results])
         console.table(columns, rows)
-    for pruned in results[-1:]:
-        if pruned.path is None:
-            console.note("dry run: nothing was written")
-            continue
-        for line in next_commands(pruned.path, pruned.record):
-            console.result(line)
+    last = results[-1]
+    if last.path is None:
+        console.note("dry run: nothing was written")
+        return
+    console.result(f"report: {last.path / REPORT}")
+    for step in next_steps(last.path, live=":" in last.record.architecture.name):
+        console.result("\n".join((f"{step.purpose}:", *(f"    {line}" for line in step.lines))))
 
 
 def document(results: Sequence[Pruned]) -> dict[str, object]:

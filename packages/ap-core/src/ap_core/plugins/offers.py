@@ -1,7 +1,7 @@
 """Offers: the small frozen records that hooks return."""
 
 # ruff does not see names within the strings that the generic base classes take.
-# ruff: noqa: F401, TC003
+# ruff: noqa: F401
 
 from __future__ import annotations
 

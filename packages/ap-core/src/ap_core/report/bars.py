@@ -130,9 +130,7 @@ def width_chart(network: Network, plan: Plan | None) -> BarChart:
     )
 
 
-def _width_bar(
-    each: GroupWidth, y: float, stage: str, widest: int, plan: Plan | None
-) -> Bar:
+def _width_bar(each: GroupWidth, y: float, stage: str, widest: int, plan: Plan | None) -> Bar:
     group = each.group
     within = group.name.removeprefix(f"{stage}.")
     times = f"{KINDS[group.kind]}, {group.lanes} lanes" if group.lanes > 1 else KINDS[group.kind]

@@ -32,7 +32,10 @@ def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
         NextStep(
             purpose="See the run in the terminal", lines=(command("runs", "show", str(path)),)
         ),
-        NextStep(purpose="List all runs", lines=("ap runs",)),
+        NextStep(
+            purpose="Measure its latency on this machine",
+            lines=(command("bench", str(path)),),
+        ),
     )
 
 

@@ -40,9 +40,7 @@ def search_prices(problem: Problem) -> Priced | None:
     found = _search(problem.restricted(coarse))
     if found is None:
         return None
-    near = [
-        _near(options, option) for options, option in zip(coarse, found.options, strict=True)
-    ]
+    near = [_near(options, option) for options, option in zip(coarse, found.options, strict=True)]
     if all(len(options) == len(v) for options, v in zip(coarse, problem.variables, strict=True)):
         return found
     refined = _search(problem.restricted(near))

@@ -18,6 +18,19 @@ from ap_models.tracing.trace import DependencyTracing
 Attributes = dict[str, dict[str, int | float | list[int]]]
 Value = int | float | list[int]
 
+WIDTH_ATTRIBUTES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("conv", "out"): ("out_channels",),
+    ("conv", "in"): ("in_channels",),
+    ("dwconv", "norm"): ("in_channels", "out_channels", "groups"),
+    ("linear", "out"): ("out_features",),
+    ("linear", "in"): ("in_features",),
+    ("bn", "norm"): ("num_features",),
+    ("in", "norm"): ("num_features",),
+    ("gn", "norm"): ("num_channels",),
+    ("prelu", "norm"): ("num_parameters",),
+}
+"""What the kinds of layers call the number of channels of a side."""
+
 PACKED = "packed_attention"
 """Name, in a run directory, of the module that takes the place of nn.MultiheadAttention."""
 
@@ -95,26 +108,9 @@ def _take_by_lane(weight: Tensor, port: Port, positions: IntArray) -> Tensor:
 
 def layer_attributes(port: Port, width: int) -> dict[str, Value]:
     """Attributes of a layer that say how many channels this side has."""
-    match port.kind, port.role:
-        case "conv", "out":
-            return {"out_channels": width}
-        case "conv", "in":
-            return {"in_channels": width}
-        case "dwconv", _:
-            return {"in_channels": width, "out_channels": width, "groups": width}
-        case "linear", "out":
-            return {"out_features": width}
-        case "linear", "in":
-            return {"in_features": width}
-        case "bn" | "in", _:
-            return {"num_features": width}
-        case "ln", _:
-            return {"normalized_shape": [width]}
-        case "gn", _:
-            return {"num_channels": width}
-        case "prelu", _:
-            return {"num_parameters": width}
-    raise AssertionError(f"no such port: {port.kind} {port.role}")
+    if port.kind == "ln":
+        return {"normalized_shape": [width]}
+    return dict.fromkeys(WIDTH_ATTRIBUTES[port.kind, port.role], width)
 
 
 def inner_positions(attention: Attention, heads: Group, size: Group, plan: Plan) -> IntArray:

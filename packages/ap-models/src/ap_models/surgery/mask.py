@@ -75,7 +75,7 @@ def _norm_of_parameter(module: nn.Module, port: Port) -> str:
 
 
 def _mask_norm(module: nn.Module, path: str, port: Port, positions: IntArray) -> None:
-    """Let a normalisation see the kept channels only; a parameter at a time where it has several."""
+    """Let a normalisation see the kept channels only; one parameter at a time if it has several."""
     norm = module.get_submodule(path)
     index = torch.from_numpy(positions)
     inner = deepcopy(norm.inner if isinstance(norm, MaskedNorm) else norm)

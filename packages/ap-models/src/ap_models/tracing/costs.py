@@ -33,7 +33,7 @@ def layer_costs(
     inside = packed | {a.below(a.projection): a for a, _, _ in attentions}
     costs = []
     for path, child in module.named_modules():
-        own = {name: p for name, p in child.named_parameters(prefix=path, recurse=False)}
+        own = dict(child.named_parameters(prefix=path, recurse=False))
         if not own:
             continue
         sizes = {name: _size(tuple(p.shape), axes.get(name, {})) for name, p in own.items()}

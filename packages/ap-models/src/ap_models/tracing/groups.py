@@ -106,7 +106,7 @@ def _reasons(structure: Structure, components: IntArray) -> dict[int, str]:
 def _same_ports(
     ports: Sequence[Port], components: IntArray, reasons: dict[int, str]
 ) -> list[_Found]:
-    """Channels by the multiset of ports that they stand in (a hash of it: 64 random bits a port)."""
+    """Channels by the multiset of ports that they stand in, hashed: 64 random bits a port."""
     count = int(components.max()) + 1 if len(components) else 0
     bits = np.random.default_rng(0).integers(1, 2**63, len(ports), dtype=np.uint64)
     signature = np.zeros(count, np.uint64)
@@ -117,7 +117,7 @@ def _same_ports(
         if "of the network" in reason:
             signature[component] = 0
     used = np.flatnonzero(signature)
-    _, first, which = np.unique(signature[used], return_index=True, return_inverse=True)
+    _, which = np.unique(signature[used], return_inverse=True)
     for number, port in enumerate(ports):
         for kind in np.unique(_group_numbers(port.channels, used, which)):
             standing[int(kind)].append(number)
@@ -213,7 +213,7 @@ def _scope(kind: GroupKind, ports: Sequence[Port]) -> str:
     """Structure of a group, whatever its widths and place: what is isomorphic has the same."""
     counts: dict[str, int] = defaultdict(int)
     for port in ports:
-        role = "" if port.kind == port.role or port.role == "norm" else f".{port.role}"
+        role = "" if port.role in (port.kind, "norm") else f".{port.role}"
         counts[f"{port.kind}{role}"] += 1
     inside = " ".join(f"{n}x{what}" if n > 1 else what for what, n in counts.items())
     return f"{kind.value}({inside})"

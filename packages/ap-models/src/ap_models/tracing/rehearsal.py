@@ -1,4 +1,4 @@
-"""Rehearsal: cutting a network of unknown family without its weights, to see what the trace missed."""
+"""Rehearsal: cutting a network of unknown family without weights, to see what the trace missed."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from ap_core.contracts import Architecture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
 KEYS = ("interpolation", "mean", "std", "crop_pct", "crop_mode")
 

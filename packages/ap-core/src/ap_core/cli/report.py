@@ -1,0 +1,38 @@
+"""`ap report`."""
+
+from pathlib import Path
+
+import click
+
+from ap_core.cli.app import App, pass_app
+from ap_core.report.html import render_report, render_targets
+from ap_core.runs.directory import RunDirectory
+from ap_core.runs.files import write
+
+ONE = "report.html"
+SEVERAL = "comparison.html"
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Default: report.html in the run, or ./comparison.html for several.",
+)
+@pass_app
+def report(app: App, /, *, runs: tuple[Path, ...], output: Path | None) -> None:
+    """Write the page of one run, or one that compares several.
+
+    One HTML file that needs no network to open.
+    """
+    opened = [RunDirectory.open(path) for path in runs]
+    if len(opened) == 1:
+        place = output or runs[0] / ONE
+        page = render_report(opened[0])
+    else:
+        place = output or Path(SEVERAL)
+        page = render_targets(opened, beside=place.parent)
+    write(place, page.encode())
+    app.console.result(f"report: {place}")
