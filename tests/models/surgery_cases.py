@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
+from torch import nn
+
 from ap_core.cost import CostModel
 from ap_core.network import Group, Network
 from ap_core.plan import Plan
-from torch import nn
 
 
 def random_plan(network: Network, seed: int = 0, low: float = 0.3, high: float = 0.9) -> Plan:

@@ -1,10 +1,14 @@
 """Self-attention modules: where their projections are, and how to see them as one leaf."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+if TYPE_CHECKING:
+    from timm.layers import Attention as TimmAttention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +126,12 @@ def find_attentions(module: nn.Module) -> tuple[Attention, ...]:
     for path, child in module.named_modules():
         if type(child) is TimmAttention:
             found.append(_of_timm(path, child))
-        elif type(child) is PackedAttention or _is_packed(child):
+        elif isinstance(child, PackedAttention) or _is_packed(child):
             found.append(_of_torch(path, child))
     return tuple(found)
 
 
-def _is_packed(module: nn.Module) -> bool:
+def _is_packed(module: nn.Module) -> TypeGuard[nn.MultiheadAttention]:
     return (
         type(module) is nn.MultiheadAttention
         and module.in_proj_weight is not None
@@ -137,11 +141,11 @@ def _is_packed(module: nn.Module) -> bool:
     )
 
 
-def _of_timm(path: str, module: nn.Module) -> Attention:
+def _of_timm(path: str, module: "TimmAttention") -> Attention:
     norms = tuple(
         name
         for name in ("q_norm", "k_norm", "norm")
-        if not isinstance(getattr(module, name), nn.Identity)
+        if not isinstance(getattr(module, name, nn.Identity()), nn.Identity)
     )
     gated = getattr(module, "gate", None) is not None
     over_all = "norm" in norms
@@ -161,14 +165,15 @@ def _of_timm(path: str, module: nn.Module) -> Attention:
     )
 
 
-def _of_torch(path: str, module: nn.Module) -> Attention:
+def _of_torch(path: str, module: "nn.MultiheadAttention | PackedAttention") -> Attention:
+    width = module.out_proj.out_features
     return Attention(
         path=path,
         weight="in_proj_weight",
         bias="in_proj_bias" if module.in_proj_bias is not None else "",
         projection="out_proj",
-        in_features=module.out_proj.out_features,
-        out_features=module.out_proj.out_features,
+        in_features=width,
+        out_features=width,
         heads=module.num_heads,
         head_size=module.head_dim,
     )

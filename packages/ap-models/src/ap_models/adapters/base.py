@@ -136,7 +136,7 @@ class DependencyGraphAdapter:
         """Remove, in place, every channel that the plan does not keep."""
         before = _widths(module)
         surgery = cut(module, tracing, plan)
-        stale = _stale(module, before, tracing, plan)
+        stale = _stale(before, tracing, plan)
         for path, values in stale.items():
             set_attributes(module.get_submodule(path), values)
         return Surgery(
@@ -212,30 +212,32 @@ def _widths(module: Module) -> Widths:
     }
 
 
-def _stale(module: Module, before: Widths, tracing: DependencyTracing, plan: Plan) -> Widths:
+def _stale(before: Widths, tracing: DependencyTracing, plan: Plan) -> Widths:
     """Width attributes that still say what a residual stream was before the cut.
 
     A holder's width is that of the last group of that width below it, in the order of execution;
     a residual stream for the whole network.
     """
-    del module
+    kept = tracing.kept(plan)
+    left = [
+        (port.layer, len(port.channels), len(kept[id(port)]))
+        for port in reversed(tracing.ports)
+        if port.role in ("norm", "in")
+    ]
     changes: dict[str, dict[str, int]] = {}
     for path, values in before.items():
         for name, whole in values.items():
-            width = _width_below(path, whole, tracing, plan)
+            width = _width_below(path, whole, left)
             if width != whole:
                 changes.setdefault(path, {})[name] = width
     return changes
 
 
-def _width_below(path: str, whole: int, tracing: DependencyTracing, plan: Plan) -> int:
+def _width_below(path: str, whole: int, left: Sequence[tuple[str, int, int]]) -> int:
+    """What is left of the last side below a module that was as wide as the module says."""
     prefix = f"{path}." if path else ""
-    for port in reversed(tracing.ports):
-        if port.role == "parameter" or not port.layer.startswith(prefix):
-            continue
-        if len(port.channels) == whole and port.role in ("norm", "in"):
-            return len(tracing.kept(plan)[id(port)])
-    return whole
+    widths = (kept for layer, size, kept in left if size == whole and layer.startswith(prefix))
+    return next(widths, whole)
 
 
 def _joined(

@@ -11,7 +11,7 @@ from ap_core.contracts import Surgery
 from ap_core.network import Group
 from ap_core.plan import Plan
 from ap_models.attention import Attention, PackedAttention
-from ap_models.surgery.tensors import owner, replace_tensor, take, tensor_at
+from ap_models.surgery.tensors import owner, replace_tensor, split_first, take, tensor_at
 from ap_models.tracing.ports import IntArray, Port
 from ap_models.tracing.trace import DependencyTracing
 
@@ -99,7 +99,7 @@ def _take_by_lane(weight: Tensor, port: Port, positions: IntArray) -> Tensor:
     """Input slices of a grouped layer: lane l of the filters keeps its own positions."""
     slice_ = len(port.channels) // port.lanes
     local = torch.from_numpy(positions % slice_).reshape(port.lanes, -1).to(weight.device)
-    filters = weight.unflatten(0, (port.lanes, -1))
+    filters = split_first(weight, port.lanes)
     index = local[:, None, :].expand(-1, filters.shape[1], -1)
     index = index.reshape(*index.shape, *([1] * (filters.dim() - 3)))
     index = index.expand(-1, -1, -1, *filters.shape[3:])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ap_core.plan import Plan
 from ap_models.attention import Attention
 from ap_models.surgery.cut import inner_positions, layer_attributes, set_attributes
-from ap_models.surgery.tensors import owner, replace_tensor, take, tensor_at
+from ap_models.surgery.tensors import owner, replace_tensor, split_first, take, tensor_at
 from ap_models.tracing.ports import IntArray, Port
 from ap_models.tracing.trace import DependencyTracing
 
@@ -24,6 +24,7 @@ class MaskedNorm(nn.Module):
         super().__init__()
         self.inner = inner
         self.axis = axis
+        self.positions: Tensor
         self.register_buffer("positions", positions, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +61,7 @@ def _mask_port(module: nn.Module, port: Port, positions: IntArray) -> None:
             continue
         if port.role == "in" and port.lanes > 1:
             width = len(port.channels) // port.lanes
-            by_lane = tensor.unflatten(0, (port.lanes, -1))
+            by_lane = split_first(tensor, port.lanes)
             by_lane[removed // width, :, removed % width] = 0
             continue
         tensor.index_fill_(axis, removed.to(tensor.device), 0)
@@ -92,8 +93,9 @@ def channel_axis(norm: nn.Module) -> int:
     """Axis of the channels in a normalisation's input: last for layer norms over tokens."""
     if isinstance(norm, nn.GroupNorm | nn.modules.instancenorm._InstanceNorm):
         return 1
-    if hasattr(norm, "channel_dim"):
-        return int(norm.channel_dim)
+    own = getattr(norm, "channel_dim", None)
+    if isinstance(own, int):
+        return own
     return 1 if "2d" in type(norm).__name__ else -1
 
 

@@ -33,6 +33,11 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     return dict(module.named_parameters()) | dict(module.named_buffers())
 
 
+def split_first(tensor: Tensor, parts: int) -> Tensor:
+    """First axis as two: parts, and what is in each."""
+    return tensor.reshape(parts, tensor.shape[0] // parts, *tensor.shape[1:])
+
+
 def take(tensor: Tensor, axis: int, positions: Tensor) -> Tensor:
     """Entries of one axis; a view's worth of work where all stay."""
     if len(positions) == tensor.shape[axis]:

@@ -65,9 +65,9 @@ def _axes(
     axes: Axes = defaultdict(dict)
     for port in ports:
         share = port.lanes if port.role == "in" else 1
-        size = {groups: count // share for groups, count in widths[id(port)].items()}
+        positions = {groups: count // share for groups, count in widths[id(port)].items()}
         for name, axis in port.tensors:
-            axes[name][axis] = size
+            axes[name][axis] = positions
     for attention, heads, size in attentions:
         inner = tuple(sorted((heads.name, size.name)))
         axes[attention.below(attention.weight)][0] = {inner: 3}

@@ -171,10 +171,9 @@ class _Reader:
         return self._calls.repeats(self._path(node)) and node.type in PASSING
 
     def _path(self, node: Node) -> str:
-        path = self._paths.get(node.module, "")
-        return (
-            path.removesuffix(".leaf") if path.removesuffix(".leaf") in self._attentions else path
-        )
+        path: str = self._paths.get(node.module, "")
+        holder = path.removesuffix(".leaf")
+        return holder if holder in self._attentions else path
 
     def _make(self, node: Node) -> None:
         """Give numbers to the channels that a layer or a parameter produces."""
@@ -401,7 +400,8 @@ def _out_channels(module: nn.Module) -> int:
     ):
         if (size := getattr(module, name, None)) is not None:
             return int(size)
-    return int(module.normalized_shape[-1])
+    shape: tuple[int, ...] = getattr(module, "normalized_shape")  # noqa: B009
+    return shape[-1]
 
 
 def _in_channels(module: nn.Module) -> int:

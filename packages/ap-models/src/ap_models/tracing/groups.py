@@ -12,6 +12,7 @@ from ap_models.tracing.graph import Structure
 from ap_models.tracing.ports import IntArray, Port
 
 StageOf = Callable[[str], str]
+NONE: IntArray = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,7 +63,7 @@ def find_groups(
     """
     components = structure.labels.resolve()
     reasons = _reasons(structure, components)
-    added = np.unique(np.concatenate([components[a] for a in structure.labels.added] or [[]]))
+    added = np.unique(np.concatenate([components[a] for a in structure.labels.added] or [NONE]))
     layouts = [_layout(found, added, stage_of) for found in _same_ports(ports, components, reasons)]
     return _named(layouts)
 
@@ -136,7 +137,8 @@ def _same_ports(
 def _group_numbers(channels: IntArray, used: IntArray, which: IntArray) -> IntArray:
     where = np.searchsorted(used, channels).clip(max=max(len(used) - 1, 0))
     found = used[where] == channels if len(used) else np.zeros(len(channels), bool)
-    return which[where[found]]
+    numbers: IntArray = which[where[found]]
+    return numbers
 
 
 def _layout(found: _Found, added: IntArray, stage_of: StageOf) -> Layout:
@@ -175,11 +177,13 @@ def _positions(port: Port, components: IntArray) -> IntArray:
     start = np.searchsorted(ranked, components)
     stop = np.searchsorted(ranked, components, side="right")
     multiplicity = int(stop[0] - start[0]) if len(start) else 0
-    return order[start[:, None] + np.arange(multiplicity)[None, :]]
+    positions: IntArray = order[start[:, None] + np.arange(multiplicity)[None, :]]
+    return positions
 
 
 def _first_positions(port: Port, components: IntArray) -> IntArray:
-    return _positions(port, components)[:, 0]
+    first: IntArray = _positions(port, components)[:, 0]
+    return first
 
 
 def _lanes(ports: Sequence[Port], components: IntArray) -> tuple[int, IntArray, str]:

@@ -42,4 +42,4 @@ class Labels:
         columns = np.concatenate([b for _, b in self.ties] or [np.zeros(0, np.int64)])
         graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), (self.count, self.count))
         _, components = connected_components(graph, directed=False)
-        return components.astype(np.int64)
+        return np.asarray(components, np.int64)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -10,10 +9,12 @@ from ap_core.contracts import LayerSlice
 from ap_core.network import Group
 from ap_models.attention import Attention
 from ap_models.parts import Part
+from ap_models.surgery.tensors import split_first, tensor_at
 from ap_models.tracing.groups import Layout, Member
 from ap_models.tracing.trace import DependencyTracing
 
 NORMS = ("bn", "ln", "gn", "in")
+STATISTICS = ("running_mean", "running_var")
 
 
 def parts(
@@ -23,21 +24,20 @@ def parts(
 
     gradients: take `.grad` of the parameters along; it must be there.
     """
-    named = dict(module.named_parameters()) | dict(module.named_buffers())
-    for layout in tracing.layouts:
-        if layout.group.name == group:
-            yield from _of_layout(layout, named, gradients=gradients)
-            return
-    for attention, _, size in tracing.attentions:
-        if size.name == group:
-            yield from _of_attention(attention, size, named, gradients=gradients)
-            return
-    raise KeyError(group)
+    if group in tracing.layout_of:
+        yield from _of_layout(tracing.layout_of[group], module, gradients=gradients)
+        return
+    attention, size = tracing.attention_of[group]
+    yield from _of_attention(attention, size, module, gradients=gradients)
 
 
-def _of_layout(layout: Layout, named: dict[str, Tensor], *, gradients: bool) -> Iterator[Part]:
+def _of_layout(layout: Layout, module: nn.Module, *, gradients: bool) -> Iterator[Part]:
     for member in layout.members:
-        tensors = [(named[name], axis) for name, axis in member.port.tensors]
+        tensors = [
+            (tensor_at(module, name), axis)
+            for name, axis in member.port.tensors
+            if not name.endswith(STATISTICS)
+        ]
         if not tensors:
             continue
         role = "norm" if member.port.kind in NORMS else member.port.role
@@ -67,24 +67,25 @@ def _rows(tensor: Tensor, axis: int, member: Member, positions: Tensor) -> Tenso
     if member.port.role != "in" or member.port.lanes == 1:
         return tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1)[flat]
     lanes, slice_ = member.port.lanes, tensor.shape[1]
-    by_lane = tensor.unflatten(0, (lanes, -1)).movedim(2, 1).flatten(2)
-    return by_lane[flat // slice_, flat % slice_]
+    by_lane = split_first(tensor, lanes).movedim(2, 1).flatten(2)
+    rows: Tensor = by_lane[flat // slice_, flat % slice_]
+    return rows
 
 
 def _of_attention(
-    attention: Attention, size: Group, named: dict[str, Tensor], *, gradients: bool
+    attention: Attention, size: Group, module: nn.Module, *, gradients: bool
 ) -> Iterator[Part]:
     """Query rows and key rows (lanes 2h), value rows and output columns (lanes 2h + 1)."""
     lanes = torch.arange(size.lanes * size.width).reshape(attention.heads, 2, size.width)
     index = (lanes[:, 0].reshape(-1), lanes[:, 0].reshape(-1), lanes[:, 1].reshape(-1))
-    name = attention.below(attention.weight)
-    weight = named[name].unflatten(0, (3, -1))
-    grad = _gradient(named[name]).unflatten(0, (3, -1)) if gradients else None
+    packed = tensor_at(module, attention.below(attention.weight))
+    weight = split_first(packed, 3)
+    grad = split_first(_gradient(packed), 3) if gradients else None
     bias = bias_grad = None
     if attention.bias:
-        vector = named[attention.below(attention.bias)]
-        bias = vector.unflatten(0, (3, -1))
-        bias_grad = _gradient(vector).unflatten(0, (3, -1)) if gradients else None
+        vector = tensor_at(module, attention.below(attention.bias))
+        bias = split_first(vector, 3)
+        bias_grad = split_first(_gradient(vector), 3) if gradients else None
     for which, what in enumerate(("query", "key", "value")):
         yield _part(
             f"{attention.path}.{what}",
@@ -96,7 +97,7 @@ def _of_attention(
             None if bias_grad is None else bias_grad[which],
             index=index[which],
         )
-    output = named[f"{attention.below(attention.projection)}.weight"]
+    output = tensor_at(module, f"{attention.below(attention.projection)}.weight")
     yield _part(
         attention.below(attention.projection),
         "attention",
@@ -139,8 +140,3 @@ def _gradient(parameter: Tensor | None) -> Tensor:
     if parameter is None:
         raise TypeError("no parameter")
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-
-
-def channel_count(group: Group) -> int:
-    """Flat channels of a group."""
-    return int(np.prod((group.lanes, group.width)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from torch import nn
@@ -36,6 +37,16 @@ class DependencyTracing:
     ports: tuple[Port, ...] = field(repr=False)
     layouts: tuple[Layout, ...] = field(repr=False)
     attentions: tuple[tuple[Attention, Group, Group], ...] = field(repr=False)
+
+    @cached_property
+    def layout_of(self) -> dict[str, Layout]:
+        """Layouts by the names of their groups."""
+        return {layout.group.name: layout for layout in self.layouts}
+
+    @cached_property
+    def attention_of(self) -> dict[str, tuple[Attention, Group]]:
+        """Attentions, each with its head size, by the name of the head size's group."""
+        return {size.name: (attention, size) for attention, _, size in self.attentions}
 
     def kept(self, plan: Plan) -> dict[int, IntArray]:
         """Positions that stay, ascending, of every port (by `id`)."""
