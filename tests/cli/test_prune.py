@@ -1,0 +1,258 @@
+"""`ap prune`, `profile`, `report`, `bench`, `demo`: the installed program, as a user runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+AP = Path(sys.executable).with_name("ap")
+SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32")
+RANDOM = ("--weights", "random")
+
+
+def ap(*arguments: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [AP, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pruned")
+    done = ap(
+        "prune",
+        *SMALL,
+        *RANDOM,
+        "--target-macs",
+        "50%",
+        "--output",
+        "run",
+        "--json",
+        "--data",
+        "digits",
+        cwd=place,
+    )
+    return place, json.loads(done.stdout)
+
+
+def test_prune_lands_below_the_target_and_says_so(pruned) -> None:
+    _, found = pruned
+    assert found["schema"] == 1
+    assert found["model"] == "timm/test_resnet.r160_in1k"
+    assert found["weights"] == "random"
+    assert 0.995 * found["target_macs"] <= found["macs"] <= found["target_macs"]
+    assert found["target_macs"] == found["base_macs"] // 2
+    assert found["importance"] == "taylor"
+    assert found["accuracy"]["baseline"]["images"] == 359
+
+
+def test_the_run_directory_is_complete(pruned) -> None:
+    place, _ = pruned
+    names = {path.name for path in (place / "run").iterdir()}
+    assert names >= {
+        "run.json", "profile.json", "plan.json", "trials.jsonl", "model.safetensors",
+        "report.html",
+    }  # fmt: skip
+
+
+def test_three_lines_reload_it_in_another_process(pruned) -> None:
+    place, found = pruned
+    code = (
+        "from ap_core import load_model\n"
+        "model = load_model('run')\n"
+        "print(sum(p.numel() for p in model.parameters()), model.training)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(found["params"]), "False"]
+
+
+def test_the_report_needs_nothing_from_elsewhere(pruned) -> None:
+    place, _ = pruned
+    page = (place / "run" / "report.html").read_text()
+    assert "<script" not in page
+    assert "src=" not in page
+    assert "Random weights" in page
+
+
+def test_a_finished_run_is_shown_again_on_resume(pruned) -> None:
+    place, found = pruned
+    again = json.loads(ap("prune", "--resume", "run", "--json", cwd=place).stdout)
+    assert again["macs"] == found["macs"]
+    assert again["accuracy"] == found["accuracy"]
+
+
+def test_a_used_directory_is_refused_and_stays_as_it_was(pruned) -> None:
+    place, _ = pruned
+    before = (place / "run" / "plan.json").read_bytes()
+    done = ap(
+        "prune", *SMALL, *RANDOM, "--target-macs", "40%", "--output", "run", cwd=place, code=1
+    )
+    assert "is not empty" in done.stderr
+    assert (place / "run" / "plan.json").read_bytes() == before
+
+
+def test_bench_and_report_take_the_run(pruned) -> None:
+    place, found = pruned
+    results = json.loads(ap("bench", "run", "run", "--rounds", "3", "--json", cwd=place).stdout)
+    assert results["results"][0]["macs"] == found["macs"]
+    assert results["results"][1]["ratio"] > 0
+    ap("report", "run", "--output", "page.html", cwd=place)
+    assert (place / "page.html").stat().st_size > 5000
+
+
+def test_several_targets_share_one_load_and_give_a_table(tmp_path: Path) -> None:
+    done = ap(
+        "prune",
+        *SMALL,
+        *RANDOM,
+        "--target-macs",
+        "75%,50%",
+        "--output",
+        "runs",
+        "--json",
+        cwd=tmp_path,
+    )
+    found = json.loads(done.stdout)["targets"]
+    assert len(found) == 2
+    assert found[0]["macs"] > found[1]["macs"]
+    assert len(list((tmp_path / "runs").glob("*/model.safetensors"))) == 2
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = ap("prune", *SMALL, *RANDOM, "--target-macs", "50%", "--dry-run", cwd=tmp_path)
+    assert "dry run: nothing was written" in done.stderr
+    assert "50.0 %" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--model", "resnet5o", "--target-macs", "1"), 2, "unknown model 'resnet5o'"),
+        ((*SMALL, *RANDOM, "--target-macs", "9"), 3, "is not below the network's"),
+        ((*SMALL, *RANDOM, "--target-macs", "0.1%"), 3, "cannot be cut to"),
+        ((*SMALL, *RANDOM, "--target-macs", "-1"), 2, "is not above zero"),
+        ((*SMALL, *RANDOM), 2, "no target"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--importance", "l3"), 2, "did you mean"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--strategist", "sover"), 2, "solver"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--data", "digit"), 2, "digits"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--data", "/none"), 1, "there is no folder"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--importance", "taylor"), 1, "needs data"),
+        ((*SMALL, *RANDOM, "--target-macs", "50%", "--keep", "nowhere"), 2, "matches 'nowhere'"),
+        ((*SMALL, "--checkpoint", "none.pth", "--target-macs", "50%"), 1, "none.pth"),
+    ],
+)
+def test_bad_input_is_refused_in_two_lines(tmp_path: Path, arguments, code, said) -> None:
+    done = ap("prune", *arguments, cwd=tmp_path, code=code)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_profile_counts_and_draws(tmp_path: Path) -> None:
+    done = ap("profile", "--model", "resnet50", "--json", "--picture", "r.svg", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["macs"] == 4_089_184_256
+    assert found["params"] == 25_557_032
+    assert sum(part["macs"] for part in found["layers"]) == found["macs"]
+    assert (tmp_path / "r.svg").read_text().startswith("<")
+
+
+def test_profile_refuses_a_picture_that_it_cannot_draw(tmp_path: Path) -> None:
+    done = ap("profile", "--model", "resnet18", "--picture", "x.bmp", cwd=tmp_path, code=2)
+    assert "cannot draw a .bmp" in done.stderr
+
+
+def test_a_function_of_the_users_own_is_pruned(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "def small():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 32, 3), nn.BatchNorm2d(32), nn.ReLU(),\n"
+        "        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "        nn.Linear(64, 10))\n"
+    )
+    done = ap(
+        "prune",
+        "--model",
+        "mine:small",
+        "--input-size",
+        "16",
+        "--target-macs",
+        "50%",
+        "--output",
+        "run",
+        "--json",
+        "--band",
+        "5%",
+        cwd=tmp_path,
+    )
+    assert json.loads(done.stdout)["weights"] == "live"
+    code = (
+        "from ap_core import load_model; import mine; "
+        "print(type(load_model('run', factory=mine.small)).__name__)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "Sequential"
+
+
+def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
+    asked = (
+        "prune",
+        *SMALL,
+        *RANDOM,
+        "--target-macs",
+        "50%",
+        "--data",
+        "digits",
+        "--strategist",
+        "tpe",
+        "--trials",
+        "30",
+    )
+    ap(*asked, "--output", "whole", cwd=tmp_path)
+    expected = (tmp_path / "whole" / "plan.json").read_bytes()
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    for number in range(4):
+        place = tmp_path / f"killed{number}"
+        running = subprocess.Popen(
+            [AP, *asked, "--output", place],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(lambda place=place, n=number: trials(place) > 3 + 6 * n, running)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        ap("prune", "--resume", place, cwd=tmp_path)
+        assert (place / "plan.json").read_bytes() == expected
+
+
+def trials(run: Path) -> int:
+    lines = run / "trials.jsonl"
+    return len(lines.read_text().splitlines()) if lines.exists() else 0
+
+
+def wait_for(met, running: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 120
+    while not met() and running.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def test_the_demo_trains_prunes_and_reports(tmp_path: Path) -> None:
+    found = json.loads(ap("demo", "--output", "demo", "--json", cwd=tmp_path).stdout)
+    assert found["accuracy"]["baseline"]["top1"] > 0.95
+    assert found["macs"] <= found["target_macs"]
+    assert (tmp_path / "demo" / "run" / "report.html").exists()
