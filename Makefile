@@ -19,7 +19,7 @@ setup: .venv/.ready
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' && \
 		$(BIN)/python -m pip install --quiet -c constraints.txt --group dev $(EDITABLE) .; \
 	fi
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib || true
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
 	@touch $@
 
 demo: setup

@@ -29,9 +29,8 @@ def budget(of: Network, share: float, band: float = 0.05, metric: Metric = Metri
 def best_by_trying(of: Network, found: Scores, strategy: Strategy, limit: Budget) -> float:
     """Largest share of the value that any plan within the caps keeps."""
     allowed = choices(of, strategy)
-    problem = make_problem(
-        of, allowed, worths(of, found, strategy, limit, allowed), strategy, limit
-    )
+    worth = worths(of, found, strategy, limit, allowed)
+    problem = make_problem(of, allowed, worth, strategy, limit)
     best = 0.0
     for options in product(*(range(len(v)) for v in problem.variables)):
         if (problem.costs(options) <= problem.limits).all():

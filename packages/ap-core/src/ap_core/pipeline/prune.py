@@ -21,6 +21,7 @@ from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import RunRecord
 from ap_core.search.trial import Trial
+from ap_core.solver import check_reach
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -64,6 +65,8 @@ def prune(
     registry = registry or Registry.from_entry_points()
     session = open_session(registry, options, progress or Silent(), module=module)
     budgets = budgets_of(options, session.network)
+    for budget in budgets:
+        check_reach(session.network, session.base, budget)
     session.progress.note(f"{session.network.model}: {len(session.network.free)} groups")
     results = []
     for budget in budgets:

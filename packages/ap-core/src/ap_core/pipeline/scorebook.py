@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ap_core.contracts import Tracing
 from ap_core.errors import DataError
 from ap_core.pipeline.subject import Subject
+from ap_core.plugins.offers import ImportanceOffer
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 from ap_core.scores import Scores
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 WITH_DATA = "taylor"
 WITHOUT_DATA = "l2"
+
+
+def require_data(offer: ImportanceOffer, *, given: bool) -> None:
+    """Refuse an importance that needs data where none are given. Raises: DataError."""
+    if offer.needs_data and not given:
+        raise DataError(
+            f"the importance {offer.name!r} needs data",
+            hint="give images with --data, or take l2, which needs none",
+        )
 
 
 class ScoreBook:
@@ -40,7 +50,7 @@ class ScoreBook:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Importances worth proposing: without data, those that need none."""
+        """Importances worth proposing: no control, and without data, those that need none."""
         offers = self._registry.importances
         return tuple(
             name
@@ -68,11 +78,7 @@ class ScoreBook:
 
     def _fresh(self, importance: str, reduction: Reduction) -> Scores:
         offer = self._registry.importances[importance]
-        if offer.needs_data and self._batches is None:
-            raise DataError(
-                f"the importance {importance!r} needs data",
-                hint="give images with --data, or take l2, which needs none",
-            )
+        require_data(offer, given=self._batches is not None)
         return self._subject.adapter.score(
             self._subject.loaded.module,
             self._tracing,

@@ -27,7 +27,7 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
         network=session.network,
         budget=budget,
         base=session.base,
-        importances=session.book.names,
+        importances=tuple(sorted({*session.book.names, session.base.importance})),
         trials=run.trials() if run else (),
         seed=options.seed,
     )

@@ -11,7 +11,7 @@ from ap_core.network import Network
 from ap_core.pipeline.data import open_data
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Stopwatch
-from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook
+from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
 from ap_core.pipeline.subject import Subject, live_subject, load_subject
 from ap_core.plugins.registry import Registry
 from ap_core.runs.records import RunRecord
@@ -61,6 +61,7 @@ def open_session(
     Raises: any expected error of loading, tracing and opening data; RunError where the weights are
     not those of the run.
     """
+    _check_names(registry, options)
     watch = Stopwatch()
     with watch.stage("load"), progress.progress(None, f"loading {options.model}"):
         subject = _subject(registry, options, module)
@@ -90,6 +91,14 @@ def open_session(
         watch=watch,
         progress=progress,
     )
+
+
+def _check_names(registry: Registry, options: PruneOptions) -> None:
+    """Look up what the options name, before any work is spent."""
+    registry.strategists.require(options.strategist)
+    registry.recoveries.require(*options.recoveries or ())
+    if options.importance is not None:
+        require_data(registry.importances[options.importance], given=bool(options.data))
 
 
 def _subject(registry: Registry, options: PruneOptions, module: "Module | None") -> Subject:

@@ -66,6 +66,11 @@ class Offers(Mapping[str, OfferT]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def require(self, *names: str) -> None:
+        """Raise what looking up a name raises, for the first that cannot be had."""
+        for name in names:
+            self[name]
+
     def owner(self, name: str) -> Owner:
         """Who offers it. Raises: as looking it up does."""
         self[name]

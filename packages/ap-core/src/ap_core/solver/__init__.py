@@ -1,6 +1,6 @@
 """The solver: strategy, scores, cost model and budget in, a plan in the band out."""
 
-from ap_core.solver.solve import reach, solve
+from ap_core.solver.solve import check_reach, reach, solve
 from ap_core.solver.values import retained_value
 
-__all__ = ["reach", "retained_value", "solve"]
+__all__ = ["check_reach", "reach", "retained_value", "solve"]

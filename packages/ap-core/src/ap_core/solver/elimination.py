@@ -103,7 +103,7 @@ def plan_elimination(problem: Problem) -> Elimination | None:
             return None
         neighbours = tuple(sorted(around.pop(variable)))
         mine = [p for p in products if any(v == variable for v, _ in p.factors)]
-        products = [p for p in products if p not in mine]
+        products = [p for p in products if all(v != variable for v, _ in p.factors)]
         inside = tuple(number for number, over in open_tables.items() if variable in over)
         for number in inside:
             del open_tables[number]

@@ -34,38 +34,39 @@ class Choice:
     pressure: float
 
 
-def choices(network: Network, strategy: Strategy) -> dict[str, Choice]:
+def choices(network: Network, strategy: Strategy, *, finer: int = 1) -> dict[str, Choice]:
     """Allowed widths of every group, locked ones included.
 
+    finer: what the default multiples are divided by; one that the strategy names stays.
     Raises: UsageError for a glob that matches nothing.
     """
     _check_globs(network, strategy)
     return {
         group.name: Choice(
             group=group,
-            widths=_widths(group, strategy),
+            widths=_widths(group, strategy, finer),
             pressure=_last(strategy.pressure, group, 1.0),
         )
         for group in network.groups
     }
 
 
-def multiple(group: Group, round_to: int | None) -> int:
+def multiple(group: Group, round_to: int | None, finer: int = 1) -> int:
     """Multiple that the widths of a group are rounded to."""
     if group.kind is GroupKind.HEADS:
         return 1
     if round_to is not None:
         return round_to
     if group.kind is GroupKind.HEAD_SIZE and group.width >= 32:
-        return 8
-    return next((m for least, m in MULTIPLES if group.width >= least), 1)
+        return max(1, 8 // finer)
+    return max(1, next((m for least, m in MULTIPLES if group.width >= least), 1) // finer)
 
 
-def _widths(group: Group, strategy: Strategy) -> IntArray:
+def _widths(group: Group, strategy: Strategy, finer: int) -> IntArray:
     whole = group.width
     if group.locked or any(_matches(glob, group) for glob in strategy.keep):
         return np.array([whole])
-    step = multiple(group, strategy.round_to)
+    step = multiple(group, strategy.round_to, finer)
     floor = max(1, ceil(_last(strategy.floors, group, strategy.floor) * whole - 1e-9))
     first = step * ceil(floor / step)
     widths = np.unique(np.append(np.arange(first, whole, step), whole))

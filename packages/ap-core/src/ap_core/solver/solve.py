@@ -15,9 +15,13 @@ from ap_core.solver.descent import ascend
 from ap_core.solver.fill import Neighbourhood, fill
 from ap_core.solver.multiplier import bound, search_prices
 from ap_core.solver.options import Choice, choices
+from ap_core.solver.pairs import pair_moves
 from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
 from ap_core.solver.values import Worth, worths
 from ap_core.strategy import Strategy
+
+FINER = (1, 2, 4, 8)
+"""What the default multiples are divided by, one after the other, until a plan ends in the band."""
 
 TIGHT = 5e-4
 """Share of a cap that may be left before other residual widths are tried."""
@@ -26,11 +30,63 @@ TIGHT = 5e-4
 def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) -> Plan:
     """Plan of the most value that keeps to every cap and ends in the band below the tightest.
 
-    Deterministic. Raises: OutOfReachError where no plan keeps to the caps, or none ends in the
-    band; UsageError for a strategy that names nothing in this network.
+    Widths are multiples of what the strategy says; where it leaves that open, the default multiples
+    are halved until the band can be met. Deterministic. Raises: OutOfReachError where no plan keeps
+    to the caps, or none ends in the band; UsageError for a strategy that names nothing in this
+    network.
     """
-    allowed = choices(network, strategy)
-    _check_reach(network, strategy, budget, allowed)
+    check_reach(network, strategy, budget)
+    nearest: Plan | None = None
+    for finer in _finenesses(strategy):
+        allowed = choices(network, strategy, finer=finer)
+        if not _keeps_all(network, budget, allowed):
+            continue
+        plan = _solve(network, scores, strategy, budget, allowed)
+        if _left(budget, plan)[1] <= budget.band:
+            return plan
+        nearest = min(nearest or plan, plan, key=lambda each: _left(budget, each)[1])
+    if nearest is None:
+        raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
+    raise _missed(network, budget, nearest, strategy)
+
+
+def reach(network: Network, strategy: Strategy) -> dict[Metric, tuple[int, int]]:
+    """Lowest cost that the strategy allows, and that of the whole network, by metric."""
+    return _reach(network, choices(network, strategy, finer=_finenesses(strategy)[-1]))
+
+
+def check_reach(network: Network, strategy: Strategy, budget: Budget) -> None:
+    """Compare a budget with what the strategy allows at the least.
+
+    Raises: OutOfReachError with the reachable range; UsageError as `solve`.
+    """
+    reachable = reach(network, strategy)
+    for cap in budget.caps:
+        low, whole = reachable[cap.metric]
+        if cap.limit < low:
+            raise OutOfReachError(
+                f"{network.model} cannot be cut to {format_amount(cap.limit, cap.metric)}",
+                hint=f"reachable: {format_amount(low, cap.metric)} to "
+                f"{format_amount(whole, cap.metric)}; {_blame(strategy)}",
+            )
+
+
+def _finenesses(strategy: Strategy) -> tuple[int, ...]:
+    return FINER if strategy.round_to is None else (1,)
+
+
+def _keeps_all(network: Network, budget: Budget, allowed: Mapping[str, Choice]) -> bool:
+    reachable = _reach(network, allowed)
+    return all(reachable[cap.metric][0] <= cap.limit for cap in budget.caps)
+
+
+def _solve(
+    network: Network,
+    scores: Scores,
+    strategy: Strategy,
+    budget: Budget,
+    allowed: Mapping[str, Choice],
+) -> Plan:
     worth = worths(network, scores, strategy, budget, allowed)
     problem = make_problem(network, allowed, worth, strategy, budget)
     near = Neighbourhood.of(problem)
@@ -38,38 +94,23 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
     start = ascend(problem, near) if priced is None else priced.options
     options = max(
         _candidates(problem, _within(problem, start, near), near),
-        key=lambda o: (_slack(problem, o) <= 2 * TIGHT, problem.value(o)),
+        key=lambda o: (
+            _slack(problem, o) <= 2 * TIGHT,
+            _slack(problem, o) <= budget.band,
+            problem.value(o),
+        ),
     )
     plan = _plan(network, problem, options, worth)
     if priced is not None:
         top = bound(problem, priced.prices)
         plan = _bounded(plan, None if top is None else top / problem.total)
-    _check_band(network, budget, plan, strategy)
     return plan
-
-
-def reach(network: Network, strategy: Strategy) -> dict[Metric, tuple[int, int]]:
-    """Lowest cost that the strategy allows, and that of the whole network, by metric."""
-    return _reach(network, choices(network, strategy))
 
 
 def _reach(network: Network, allowed: Mapping[str, Choice]) -> dict[Metric, tuple[int, int]]:
     model = CostModel(network)
     least = {name: int(choice.widths[0]) for name, choice in allowed.items()}
     return {m: (model.cost(m, least), model.cost(m, network.whole)) for m in Metric}
-
-
-def _check_reach(
-    network: Network, strategy: Strategy, budget: Budget, allowed: Mapping[str, Choice]
-) -> None:
-    for cap in budget.caps:
-        low, whole = _reach(network, allowed)[cap.metric]
-        if cap.limit < low:
-            raise OutOfReachError(
-                f"{network.model} cannot be cut to {format_amount(cap.limit, cap.metric)}",
-                hint=f"reachable: {format_amount(low, cap.metric)} to "
-                f"{format_amount(whole, cap.metric)}; {_blame(strategy)}",
-            )
 
 
 def _blame(strategy: Strategy) -> str:
@@ -81,18 +122,26 @@ def _blame(strategy: Strategy) -> str:
     return ", ".join(causes)
 
 
-def _check_band(network: Network, budget: Budget, plan: Plan, strategy: Strategy) -> None:
-    costs = {Metric.MACS: plan.macs, Metric.PARAMS: plan.params}
-    left = {cap.metric: 1 - costs[cap.metric] / cap.limit for cap in budget.caps}
+def _left(budget: Budget, plan: Plan) -> tuple[Metric, float]:
+    """Tightest metric, and the share of its cap that the plan leaves."""
+    left = {cap.metric: 1 - _cost(plan, cap.metric) / cap.limit for cap in budget.caps}
     metric = min(left, key=lambda m: left[m])
-    if left[metric] <= budget.band:
-        return
-    raise OutOfReachError(
-        f"the nearest plan for {network.model} ends at {format_amount(costs[metric], metric)}, "
-        f"{left[metric]:.2%} below the target; the band is {budget.band:.2%}",
-        hint=f"take --round-to 1, a lower --floor, or --band {left[metric] * 1.01:.1%}"
-        if strategy.round_to != 1
-        else f"take a lower --floor, fewer --keep, or --band {left[metric] * 1.01:.1%}",
+    return metric, left[metric]
+
+
+def _cost(plan: Plan, metric: Metric) -> int:
+    return plan.macs if metric is Metric.MACS else plan.params
+
+
+def _missed(network: Network, budget: Budget, nearest: Plan, strategy: Strategy) -> OutOfReachError:
+    metric, left = _left(budget, nearest)
+    finest = strategy.round_to in (None, 1)
+    remedy = "a lower --floor, fewer --keep" if finest else "--round-to 1, a lower --floor"
+    return OutOfReachError(
+        f"the nearest plan for {network.model} ends at "
+        f"{format_amount(_cost(nearest, metric), metric)}, "
+        f"{left:.2%} below the target; the band is {budget.band:.2%}",
+        hint=f"take {remedy}, or --band {left * 1.01:.1%}",
     )
 
 
@@ -110,7 +159,7 @@ def _least(variable: Variable) -> int:
 def _candidates(
     problem: Problem, start: tuple[int, ...], near: Neighbourhood
 ) -> Iterator[tuple[int, ...]]:
-    """Filled plans: of the start; if much is left, of its neighbours in what couples most."""
+    """Filled plans: of the start; if much is left, of its neighbours, and with pairs moved."""
     best = fill(problem, start, near)
     yield best
     if _slack(problem, best) <= TIGHT:
@@ -125,6 +174,8 @@ def _candidates(
             lowered = _lowered(problem, moved, near)
             if lowered is not None:
                 yield fill(problem, lowered, near)
+    for moved in pair_moves(problem, best, near, TIGHT):
+        yield fill(problem, moved, near)
 
 
 def _lowered(
