@@ -9,7 +9,7 @@ from ap_core.scores import FloatArray
 from ap_core.solver.options import IntArray
 from ap_core.solver.problem import Problem
 
-CELLS = 4096
+CELLS = 1024
 """Cells that the free part of the budget is divided into."""
 
 
@@ -52,7 +52,7 @@ def fill(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple
     options: must keep to the caps.
     """
     best = tuple(options)
-    for window in (6, 3, 2, 1, 1):
+    for window in (6, 2, 1):
         for members in _independent(problem, best, near):
             best = _knapsack(problem, best, near, members, window)
     return _greedy(problem, best, near)

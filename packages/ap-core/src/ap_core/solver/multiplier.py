@@ -1,19 +1,25 @@
 """The Lagrange multiplier: the price of cost at which the best plan just keeps to the caps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ap_core.scores import FloatArray
 from ap_core.solver.elimination import Elimination, plan_elimination
 from ap_core.solver.options import IntArray
-from ap_core.solver.problem import Problem
+from ap_core.solver.problem import Problem, Variable
 
 COARSE = 40
 """Options of a variable while the multiplier is searched; between them it is refined later."""
 
-STEPS = 28
-"""Halvings of the multiplier's range."""
+ROUGH, FINE = 1e-3, 1e-7
+"""How exactly the multiplier is found over coarse options, and over those near the best."""
+
+MOVES = 4
+"""How often the options near the best are moved, where the best is at their edge."""
+
+LARGEST, SMALLEST = 2.0**60, 1e-12
+"""Multipliers beyond which nothing changes."""
 
 DIRECTIONS = 6
 """Halvings of the angle between two multipliers, where two caps bind."""
@@ -24,11 +30,12 @@ class Priced:
     """What a search for the multiplier found.
 
     options: of every variable: the best that keeps to all caps. prices: (caps,), at which the best
-    plan keeps to the caps.
+    plan keeps to the caps. earlier: prices found on the way, which may prove a lower bound.
     """
 
     options: tuple[int, ...]
     prices: FloatArray
+    earlier: tuple[FloatArray, ...] = ()
 
 
 def search_prices(problem: Problem) -> Priced | None:
@@ -37,49 +44,93 @@ def search_prices(problem: Problem) -> Priced | None:
     None where the products of the network are too entangled to be eliminated.
     """
     coarse = [_coarse(len(variable)) for variable in problem.variables]
-    found = _search(problem.restricted(coarse))
+    found = _search(problem.restricted(coarse), None, ROUGH)
     if found is None:
         return None
-    near = [_near(options, option) for options, option in zip(coarse, found.options, strict=True)]
-    if all(len(options) == len(v) for options, v in zip(coarse, problem.variables, strict=True)):
-        return found
-    refined = _search(problem.restricted(near))
-    if refined is None:
-        return Priced(options=_translated(coarse, found.options), prices=found.prices)
-    return Priced(options=_translated(near, refined.options), prices=refined.prices)
+    near = [_near(problem, v, coarse[v], option) for v, option in enumerate(found.options)]
+    best = Priced(options=_translated(coarse, found.options), prices=found.prices)
+    for _ in range(MOVES):
+        refined = _search(problem.restricted(near), best.prices, FINE)
+        if refined is None:
+            return best
+        options = _translated(near, refined.options)
+        best = Priced(
+            options=max(
+                best.options, options, key=lambda o: (_keeps(problem, o), problem.value(o))
+            ),
+            prices=refined.prices,
+            earlier=(*best.earlier, best.prices),
+        )
+        moved = [_recentred(problem, v, near[v], option) for v, option in enumerate(options)]
+        if all(len(a) == len(b) and (a == b).all() for a, b in zip(near, moved, strict=True)):
+            break
+        near = moved
+    return best
 
 
-def bound(problem: Problem, prices: FloatArray) -> float | None:
-    """Value that no plan within the caps exceeds, proved by these prices.
+def bound(problem: Problem, priced: Priced) -> float | None:
+    """Value that no plan within the caps exceeds, proved by the prices.
 
-    None where the products are too entangled for a proof.
+    Where the tables for a proof would be too large, neighbouring options are taken together, with
+    the value of the widest at the cost of the narrowest: more than any of them can give.
+    None where the products are too entangled even so.
     """
-    elimination = plan_elimination(problem)
+    elimination = plan_elimination(problem) or plan_elimination(_relaxed(problem, priced.options))
     if elimination is None:
         return None
-    _, best = elimination.maximise(prices)
-    return best + float(prices @ (problem.limits - problem.fixed))
+    proofs = []
+    for prices in (priced.prices, *priced.earlier):
+        _, best = elimination.maximise(prices)
+        proofs.append(best + float(prices @ (problem.limits - problem.fixed)))
+    return min(proofs)
 
 
-def _search(problem: Problem) -> Priced | None:
+def _relaxed(problem: Problem, options: tuple[int, ...]) -> Problem:
+    """Options taken together, the more, the further they are from the given ones."""
+    variables = tuple(
+        each if len(each.groups) > 1 else _merged(each, options[v])
+        for v, each in enumerate(problem.variables)
+    )
+    return replace(problem, variables=variables)
+
+
+def _merged(variable: Variable, centre: int) -> Variable:
+    starts = _starts(centre, len(variable))
+    ends = np.append(starts[1:], len(variable)) - 1
+    return Variable(
+        groups=variable.groups, widths=variable.widths[starts], values=variable.values[ends]
+    )
+
+
+def _starts(centre: int, count: int) -> IntArray:
+    """First options of the ranges that are taken together: single ones near the centre."""
+    steps = np.cumsum(np.maximum(1.0, np.exp(np.arange(200) / 8 - 3))).astype(np.int64)
+    starts = np.concatenate([centre - steps, [centre], centre + steps, [0]])
+    return np.unique(starts[(starts >= 0) & (starts < count)])
+
+
+def _search(problem: Problem, guess: FloatArray | None, tolerance: float) -> Priced | None:
+    """Prices near a guess, if there is one. tolerance: relative, of the prices."""
     elimination = plan_elimination(problem)
     if elimination is None:
         return None
     directions = np.eye(len(problem.limits)) / problem.limits
-    alone = [_bisect(elimination, direction) for direction in directions]
+    start = None if guess is None else float(guess @ problem.limits)
+    alone = [_bisect(elimination, direction, start, tolerance) for direction in directions]
     feasible = [p for p in alone if _keeps(problem, p.options)]
     if feasible or len(directions) == 1:
         return max(feasible or alone, key=lambda p: problem.value(p.options))
-    return _between(elimination, directions)
+    return _between(elimination, directions, tolerance)
 
 
-def _between(elimination: Elimination, directions: FloatArray) -> Priced:
+def _between(elimination: Elimination, directions: FloatArray, tolerance: float) -> Priced:
     """Both caps bind: the mixture of the two directions that is worth most."""
     low, high = 0.0, 1.0
     found = []
     for _ in range(DIRECTIONS):
         middle = (low + high) / 2
-        priced = _bisect(elimination, (1 - middle) * directions[0] + middle * directions[1])
+        mixture = (1 - middle) * directions[0] + middle * directions[1]
+        priced = _bisect(elimination, mixture, None, tolerance)
         found.append(priced)
         costs = elimination.problem.costs(priced.options) / elimination.problem.limits
         if costs[0] > costs[1]:
@@ -89,20 +140,24 @@ def _between(elimination: Elimination, directions: FloatArray) -> Priced:
     return max(found, key=lambda p: elimination.problem.value(p.options))
 
 
-def _bisect(elimination: Elimination, direction: FloatArray) -> Priced:
+def _bisect(
+    elimination: Elimination, direction: FloatArray, guess: float | None, tolerance: float
+) -> Priced:
     """Lowest multiple of a direction at which the caps in it are kept, and the best options there.
 
     A cap that has no part in the direction is not looked at.
     """
     problem = elimination.problem
-    low, high = 0.0, 1.0
+    low, high = 0.0, guess or 1.0
+    stride = 4.0 if guess is None else 1.02
     options, _ = elimination.maximise(high * direction)
-    while not _keeps(problem, options, direction) and high < 2.0**60:
-        low, high = high, high * 4
+    while not _keeps(problem, options, direction) and high < LARGEST:
+        low, high, stride = high, high * stride, stride**2
         options, _ = elimination.maximise(high * direction)
     best = tuple(options)
-    for _ in range(STEPS):
-        middle = (low + high) / 2 if low or high < 1e-9 else high / 4
+    while high - low > tolerance * high and high > SMALLEST:
+        middle = (low + high) / 2 if low else high / stride
+        stride = stride if low else stride**2
         options, _ = elimination.maximise(middle * direction)
         if not _keeps(problem, options, direction):
             low = middle
@@ -110,8 +165,6 @@ def _bisect(elimination: Elimination, direction: FloatArray) -> Priced:
         high = middle
         if problem.value(options) > problem.value(best) or not _keeps(problem, best, direction):
             best = tuple(options)
-        if low == 0.0 and middle < 1e-12:
-            break
     return Priced(options=best, prices=high * direction)
 
 
@@ -126,12 +179,23 @@ def _coarse(count: int) -> IntArray:
     return np.unique(np.linspace(0, count - 1, min(count, COARSE)).round().astype(np.int64))
 
 
-def _near(coarse: IntArray, option: int) -> IntArray:
-    """Options between the coarse neighbours of the best coarse one."""
+def _near(problem: Problem, variable: int, coarse: IntArray, option: int) -> IntArray:
+    """Options between the coarse neighbours of the best coarse one; all, if they are few."""
+    if len(coarse) == len(problem.variables[variable]):
+        return coarse
     low = coarse[max(option - 1, 0)]
     high = coarse[min(option + 1, len(coarse) - 1)]
     near = np.arange(low, high + 1)
     return near if len(near) <= 3 * COARSE else near[_coarse(len(near))]
+
+
+def _recentred(problem: Problem, variable: int, near: IntArray, option: int) -> IntArray:
+    """Same options, or as many around the best one where it is the first or last of them."""
+    last = len(problem.variables[variable]) - 1
+    if near[0] < option < near[-1] or option in (0, last):
+        return near
+    around: IntArray = near - near[len(near) // 2] + option
+    return around[(around >= 0) & (around <= last)]
 
 
 def _translated(options: list[IntArray], chosen: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -64,20 +65,26 @@ class Problem:
 
     def column(self, variable: int, powers: tuple[int, ...]) -> FloatArray:
         """Product of powers of a variable's widths, for every option."""
-        widths = self.variables[variable].widths.astype(np.float64)
-        column: FloatArray = np.prod(widths ** np.asarray(powers), axis=1)
-        return column
+        return self._columns[variable, powers]
 
     def costs(self, options: Sequence[int]) -> FloatArray:
         """Costs at these options, (caps,); exact as long as they stay below 2^53."""
-        total = self.fixed.copy()
-        for each in self.products:
-            size = prod(
-                float(np.prod(self.variables[v].widths[options[v]].astype(np.float64) ** powers))
-                for v, powers in each.factors
-            )
-            total += each.coefficients * size
+        table = self._table
+        sizes = table.flat[table.start + np.append(options, 0)[table.which]].prod(axis=1)
+        total: FloatArray = self.fixed + sizes @ table.coefficients
         return total
+
+    @cached_property
+    def _columns(self) -> dict[tuple[int, tuple[int, ...]], FloatArray]:
+        factors = {factor for product in self.products for factor in product.factors}
+        return {
+            (v, powers): np.prod(self.variables[v].widths.astype(np.float64) ** powers, axis=1)
+            for v, powers in factors
+        }
+
+    @cached_property
+    def _table(self) -> "_CostTable":
+        return _CostTable.of(self)
 
     def value(self, options: Sequence[int]) -> float:
         """Sum of the values of these options."""
@@ -93,6 +100,44 @@ class Problem:
             fixed=self.fixed,
             total=self.total,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CostTable:
+    """All columns in one array, to look up and multiply at once.
+
+    flat: a one, then the columns. start, which: (products, factors), where a factor's column begins
+    and whose option is added to it; the one stands in for factors that a product has not.
+    coefficients: (products, caps).
+    """
+
+    flat: FloatArray
+    start: IntArray
+    which: IntArray
+    coefficients: FloatArray
+
+    @classmethod
+    def of(cls, problem: Problem) -> "_CostTable":
+        """Table of a problem."""
+        place: dict[tuple[int, tuple[int, ...]], int] = {}
+        flat = [np.ones(1)]
+        end = 1
+        for factor, column in problem._columns.items():
+            place[factor] = end
+            flat.append(column)
+            end += len(column)
+        most = max((len(product.factors) for product in problem.products), default=1)
+        shape = (len(problem.products), most)
+        start = np.zeros(shape, np.int64)
+        which = np.full(shape, len(problem.variables))
+        for row, product in enumerate(problem.products):
+            for position, factor in enumerate(product.factors):
+                start[row, position] = place[factor]
+                which[row, position] = factor[0]
+        coefficients = np.zeros((len(problem.products), len(problem.limits)))
+        for row, product in enumerate(problem.products):
+            coefficients[row] = product.coefficients
+        return cls(flat=np.concatenate(flat), start=start, which=which, coefficients=coefficients)
 
 
 def make_problem(

@@ -102,7 +102,7 @@ def _solve(
     )
     plan = _plan(network, problem, options, worth)
     if priced is not None:
-        top = bound(problem, priced.prices)
+        top = bound(problem, priced)
         plan = _bounded(plan, None if top is None else top / problem.total)
     return plan
 
