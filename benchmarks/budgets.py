@@ -11,7 +11,7 @@ from pathlib import Path
 from ap_core import load_model
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.prune import Pruned, prune
-from ap_models.counters import count_macs, count_params, count_torch_pruning_macs
+from ap_models.counters import count, count_params
 from benchmarks.output import Row, show
 
 TARGETS = {
@@ -45,7 +45,8 @@ def row_of(model: str, pruned: Pruned, round_to: int | None) -> Row:
     (cap,) = pruned.budget.caps
     reloaded = load_model(pruned.path or "")
     size = pruned.network.input_size
-    measured = count_macs(reloaded, size)
+    counted = count(reloaded, size)
+    measured = counted.macs
     result = pruned.record.result
     return {
         "model": model,
@@ -58,7 +59,7 @@ def row_of(model: str, pruned: Pruned, round_to: int | None) -> Row:
         "solves": len(pruned.trials),
         "gap to bound": pruned.plan.gap,
         "params M": pruned.plan.params / 1e6,
-        "torch-pruning G": count_torch_pruning_macs(reloaded, size) / 1e9,
+        "torch-pruning G": (counted.torch_pruning_macs or 0) / 1e9,
         "solve s": result.seconds["solve"] if result else None,
     }
 

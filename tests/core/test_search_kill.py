@@ -22,7 +22,7 @@ STRATEGISTS = {"random": RandomStrategist, "tpe": TpeStrategist}
 
 
 def judge_slowly(plan):
-    time.sleep(0.005)
+    time.sleep(0.02)
     return measure(plan)
 
 

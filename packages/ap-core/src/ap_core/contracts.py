@@ -180,6 +180,11 @@ class ModelAdapter(Protocol):
         the largest absolute output of the first.
         """
 
+    def unlike(self, one: Module, other: Module) -> str:
+        """First thing in which two networks of one making differ: a tensor, by as little as a bit,
+        a module's class, or a setting of a module; empty where there is none.
+        """
+
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
 

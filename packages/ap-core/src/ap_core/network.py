@@ -1,6 +1,7 @@
 """What a network is made of, for cutting it: groups of channels, and what they cost."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -80,6 +81,7 @@ class Network:
 
     input_size: (channels, height, width) of one image.
     uncounted: operators that do arithmetic and that no counter knows; their cost is not in it.
+    counters: MACs of the whole network by others' definitions, by the counter's name.
     """
 
     model: str
@@ -87,6 +89,7 @@ class Network:
     groups: tuple[Group, ...]
     layers: tuple[LayerCost, ...]
     uncounted: tuple[str, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Group]:

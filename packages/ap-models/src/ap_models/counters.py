@@ -1,7 +1,7 @@
 """Counters of MACs and parameters; none runs the network with its weights, or changes it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,26 +29,60 @@ _FREE = re.compile(r"^embedding|backward|^_?upsample|linear_interp|^linspace|sli
 class Count:
     """What one forward pass at batch 1 takes.
 
+    torch_pruning_macs: by torch-pruning's own counter, which takes in biases and norms too; None
+        where it cannot count this network.
     uncounted: operators that multiply and accumulate and that the counter has no formula for.
     """
 
     macs: int
+    torch_pruning_macs: int | None
     uncounted: tuple[str, ...]
+
+    @property
+    def others(self) -> dict[str, int]:
+        """MACs by other counters' definitions, by their names."""
+        known = self.torch_pruning_macs
+        return {} if known is None else {"torch_pruning_macs": known}
 
 
 def count(module: Module, input_size: tuple[int, int, int]) -> Count:
     """Multiply-accumulates of convolutions, linear layers and attention products, as an integer.
 
     Counted on the meta device with attention spelled out as two products, since fused attention is
-    missed by the counter on a CPU.
+    missed by the counter on a CPU. torch-pruning's counter watches the same forward pass.
     Raises: ModelError where the network does not run there.
     """
+    with _without_weights(module, input_size) as (twin, image), _slow_path():
+        try:
+            return _watched(lambda: _run_torch_pruning(twin, image))
+        except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError):
+            # Its hooks trip over some modules; whether the network itself does shows without them.
+            return _watched(lambda: _run(twin, image))
+
+
+def _watched(forward: Callable[[], int | None]) -> Count:
+    """Count of what happens in one forward pass. forward: returns torch-pruning's own count."""
     listing = _Listing()
     counter = FlopCounterMode(display=False)
     # The counter takes composite operators apart; what it then calls reaches the listing.
-    with _without_weights(module, input_size) as (twin, image), _slow_path(), listing, counter:
-        twin(image)
-    return Count(macs=counter.get_total_flops() // 2, uncounted=tuple(sorted(listing.uncounted)))
+    with listing, counter:
+        theirs = forward()
+    return Count(
+        macs=counter.get_total_flops() // 2,
+        torch_pruning_macs=theirs,
+        uncounted=tuple(sorted(listing.uncounted)),
+    )
+
+
+def _run_torch_pruning(module: Module, image: Tensor) -> int:
+    from torch_pruning.utils import count_ops_and_params
+
+    macs, _ = count_ops_and_params(module, image)
+    return int(macs)
+
+
+def _run(module: Module, image: Tensor) -> None:
+    module(image)
 
 
 def count_macs(module: Module, input_size: tuple[int, int, int]) -> int:
@@ -66,23 +100,15 @@ def count_params(module: Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count_torch_pruning_macs(module: Module, input_size: tuple[int, int, int]) -> int:
-    """MACs by torch-pruning's own counter, which takes in biases and norms too."""
-    from torch_pruning.utils import count_ops_and_params
-
-    with _without_weights(module, input_size) as (twin, image):
-        macs, _ = count_ops_and_params(twin, image)
-    return int(macs)
-
-
 def macs_meter(
     module: Module,
     *,
     input_size: tuple[int, int, int],
     data: DataSource | None,  # noqa: ARG001
 ) -> Mapping[str, int | float]:
-    """MACs, this program's definition."""
-    return {"macs": count_macs(module, input_size)}
+    """MACs, this program's definition, and torch-pruning's, under `torch_pruning_macs`."""
+    found = count(module, input_size)
+    return {"macs": found.macs, **found.others}
 
 
 def params_meter(
@@ -93,16 +119,6 @@ def params_meter(
 ) -> Mapping[str, int | float]:
     """Number of parameters."""
     return {"params": count_params(module)}
-
-
-def torch_pruning_macs_meter(
-    module: Module,
-    *,
-    input_size: tuple[int, int, int],
-    data: DataSource | None,  # noqa: ARG001
-) -> Mapping[str, int | float]:
-    """MACs, torch-pruning's definition."""
-    return {"torch_pruning_macs": count_torch_pruning_macs(module, input_size)}
 
 
 class _Listing(TorchDispatchMode):  # type: ignore[no-untyped-call]

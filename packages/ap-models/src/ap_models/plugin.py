@@ -83,17 +83,12 @@ def ap_meters() -> Iterable[MeterOffer]:
     return [
         MeterOffer(
             name="macs",
-            summary="multiply-accumulates of convolutions, linear layers and attention",
+            summary="multiply-accumulates, by our definition and torch-pruning's",
             load="ap_models.counters:macs_meter",
         ),
         MeterOffer(
             name="params",
             summary="number of parameters",
             load="ap_models.counters:params_meter",
-        ),
-        MeterOffer(
-            name="torch_pruning_macs",
-            summary="MACs as torch-pruning counts them: biases and norms too",
-            load="ap_models.counters:torch_pruning_macs_meter",
         ),
     ]

@@ -96,7 +96,7 @@ def _show(app: App, found: Profile, *, layers: bool) -> None:
     app.console.result(
         f"{network.model} at {size}: {amount(whole.macs)} MACs, {amount(whole.params)} parameters"
     )
-    for name, macs in sorted(found.counters.items()):
+    for name, macs in sorted(network.counters.items()):
         app.console.result(f"{name.removesuffix('_macs').replace('_', '-')} counts {amount(macs)}")
     app.console.table(*stage_table(network))
     if layers:
@@ -115,7 +115,7 @@ def document(found: Profile) -> dict[str, object]:
         "input_size": list(network.input_size),
         "macs": whole.macs,
         "params": whole.params,
-        "counters": found.counters,
+        "counters": dict(network.counters),
         "uncounted": list(network.uncounted),
         "stages": [_part(part, whole) for part in by_stage(network)],
         "layers": [_part(part, whole) for part in by_layer(network)],

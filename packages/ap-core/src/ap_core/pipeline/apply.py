@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Surgery
-from ap_core.pipeline.profile import other_counters
 from ap_core.pipeline.quality import Measure, measure_with, recover
 from ap_core.pipeline.session import Session
 from ap_core.pipeline.verify import check_counts, check_cut, check_reloaded
@@ -53,10 +52,9 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
         subject.adapter.save(cut, path)
     with watch.stage("verify"), session.progress.progress(None, "verifying the saved file"):
         reloaded = reload(session, surgery, run)
-        check_counts(session.registry, plan, reloaded, size)
-        check_reloaded(subject, cut, reloaded, input_size=size, seed=seed)
+        counters = check_counts(session.registry, plan, reloaded, size)
+        check_reloaded(subject, cut, reloaded)
         quality = measure(reloaded) if measure else None
-        counters = other_counters(session.registry, reloaded, size)
     return Applied(
         module=reloaded,
         surgery=surgery,

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 class Profile:
     """A traced network.
 
-    counters: what the other counters of MACs say of it, by name.
     seconds: by stage.
     """
 
     network: Network
     architecture: Architecture
-    counters: dict[str, int]
     seconds: dict[str, float]
 
 
@@ -50,24 +48,8 @@ def profile(
             subject = live_subject(registry, model, input_size)
     with watch.stage("trace"):
         network = subject.adapter.trace(subject.loaded.module, subject.loaded.architecture).network
-    with watch.stage("count"):
-        counters = other_counters(registry, subject.loaded.module, network.input_size)
     return Profile(
         network=network,
         architecture=subject.loaded.architecture,
-        counters=counters,
         seconds=watch.seconds,
     )
-
-
-def other_counters(
-    registry: Registry, module: "Module", input_size: tuple[int, int, int]
-) -> dict[str, int]:
-    """MACs by every other counter that a plugin offers, by its name."""
-    found: dict[str, int] = {}
-    for name in registry.meters:
-        if not name.endswith("_macs"):
-            continue
-        measured = registry.meters[name].make()(module, input_size=input_size, data=None)
-        found |= {key: int(value) for key, value in measured.items()}
-    return found

@@ -9,7 +9,6 @@ from ap_core.budget import Budget, Cap
 from ap_core.network import Metric
 from ap_core.pipeline.apply import Applied
 from ap_core.pipeline.environment import environment
-from ap_core.pipeline.profile import other_counters
 from ap_core.pipeline.session import Session
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import (
@@ -57,14 +56,13 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
 def finished(session: Session, record: RunRecord, outcome: Outcome, applied: Applied) -> RunRecord:
     """Record of a run that is done."""
     network, best = session.network, outcome.best
-    whole = session.subject.loaded.module
     result = ResultRecord(
         macs=outcome.plan.macs,
         params=outcome.plan.params,
         base_macs=session.cost.macs(network.whole),
         base_params=session.cost.params(network.whole),
         counters=applied.counters,
-        base_counters=other_counters(session.registry, whole, network.input_size),
+        base_counters=dict(network.counters),
         strategist=best.strategist,
         importance=best.strategy.importance,
         trials=len(outcome.trials),

@@ -1,6 +1,7 @@
 """Pages as one HTML file each: no script, nothing from elsewhere, everything escaped."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def _render(template: str, **values: object) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+@cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

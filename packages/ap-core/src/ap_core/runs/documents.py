@@ -81,9 +81,11 @@ def readable(document: object, *, where: str) -> bytes:
 
 
 def _strict(document: object, *, where: str, **style: Any) -> bytes:
-    if place := _not_finite(document):
-        raise RunError(f"{where} cannot hold {place}: it is not a finite number")
-    return json.dumps(document, allow_nan=False, ensure_ascii=False, **style).encode()
+    try:
+        return json.dumps(document, allow_nan=False, ensure_ascii=False, **style).encode()
+    except ValueError as error:
+        place = _not_finite(document)
+        raise RunError(f"{where} cannot hold {place}: it is not a finite number") from error
 
 
 def _not_finite(document: object, place: str = "") -> str:
@@ -111,6 +113,8 @@ def _finite(text: str) -> float:
 
 
 def _unknown_key(document: object, known: object, path: str = "") -> str:
+    if document == known:
+        return ""
     if isinstance(document, dict) and isinstance(known, dict):
         for key, value in document.items():
             if key not in known:

@@ -14,6 +14,7 @@ from ap_core.plan import Plan
 from ap_models.attention import Attention, find_attentions
 from ap_models.loading import properties, weights, zoo
 from ap_models.skeleton import meta_copy
+from ap_models.surgery.compare import unlike
 from ap_models.surgery.cut import cut, set_attributes
 from ap_models.surgery.mask import mask
 from ap_models.surgery.store import restore, save
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from ap_core.strategy import Reduction
 
 WIDTH_ATTRIBUTES = ("num_features", "head_hidden_size", "embed_dim", "hidden_dim", "in_features")
+
+
+SAMPLE = 64
+"""Elements that tell whether a tensor was filled with zeros."""
 
 
 class DependencyGraphAdapter:
@@ -160,15 +165,25 @@ class DependencyGraphAdapter:
         scale = float(expected.abs().max())
         return float((expected - found).abs().max()) / (scale or 1.0)
 
+    def unlike(self, one: Module, other: Module) -> str:
+        """First tensor, class or setting in which two networks differ; empty where none does."""
+        return unlike(one, other)
+
     def copy(self, module: Module) -> Module:
         """Deep copy, to cut and judge while the whole network stays."""
         return deepcopy(module)
 
     def perturbed(self, module: Module, *, seed: int) -> Module:
-        """Copy with noise on every weight: no zero that initialisation put there hides an error."""
+        """Copy with noise on vectors, and on what is zero: neither must hide an error.
+
+        Matrices that were drawn at random stay as they are: initialisation fills a whole tensor
+        with zeros, or none of it.
+        """
         twin, generator = deepcopy(module), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in twin.parameters():
+                if parameter.ndim > 1 and bool(parameter.flatten()[:SAMPLE].all()):
+                    continue
                 noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
                 parameter.add_(noise, alpha=0.02 if parameter.ndim > 1 else 0.1)
         return twin

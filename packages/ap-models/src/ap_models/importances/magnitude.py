@@ -23,7 +23,8 @@ def l2(part: LayerSlice, generator: Generator) -> Tensor | None:  # noqa: ARG001
 
     Source: Fang et al. 2023, arXiv:2301.12900, section 3.3.
     """
-    return part.weight.norm(dim=1) if part.role in MAPS else None
+    # `norm` takes ten times as long where the channels are the columns of a matrix.
+    return part.weight.square().sum(dim=1).sqrt() if part.role in MAPS else None
 
 
 def bn_scale(part: LayerSlice, generator: Generator) -> Tensor | None:  # noqa: ARG001

@@ -7,7 +7,7 @@ from torch.nn import Conv2d, Module
 
 from ap_core.contracts import Architecture
 from ap_core.errors import ModelError
-from ap_models.loading.zoo import TORCHVISION, resolve, torchvision_weights
+from ap_models.loading.zoo import TIMM, TORCHVISION, resolve, torchvision_weights
 from ap_models.skeleton import meta_copy
 
 DEFAULT_SIDE = 224
@@ -28,7 +28,7 @@ def describe(
     return Architecture(
         adapter=adapter,
         name=name,
-        num_classes=num_classes(module, size),
+        num_classes=_stated_classes(module, name) or num_classes(module, size),
         input_size=size,
         preprocessing=preprocessing(module, name, size),
     )
@@ -64,6 +64,12 @@ def num_classes(module: Module, input_size: tuple[int, int, int]) -> int:
         kind = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ModelError(f"not a classifier: for 2 images its output is {kind}")
     return int(output.shape[1])
+
+
+def _stated_classes(module: Module, name: str) -> int:
+    """Number of classes that a network of timm's states, which is right; 0 for any other."""
+    stated = getattr(module, "num_classes", 0) if name.startswith(TIMM) else 0
+    return stated if isinstance(stated, int) else 0
 
 
 def preprocessing(

@@ -7,7 +7,8 @@ of the graph.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ MAKING = {
     TYPE.MHA: "mha",
     TYPE.LSTM: "lstm",
 }
+UNTRACEABLE = (
+    RuntimeError, AssertionError, AttributeError, TypeError, ValueError, IndexError, KeyError,
+)  # fmt: skip
+"""What networks and torch-pruning raise where they cannot be run, or followed; NotImplementedError
+is a RuntimeError."""
+
 TOO_MANY = 2**16
 """Positions beyond which a chain of reshapes has gone astray."""
 
@@ -83,14 +90,16 @@ def read_structure(
     Raises: ModelError where the network does not run or its operators cannot be traced.
     """
     image = torch.zeros(1, *input_size, device="meta")
-    calls = _observe(skeleton, image)
-    graph = _trace(skeleton, image)
+    with _observing(skeleton) as calls:
+        graph = _trace(skeleton, image)
     reader = _Reader(skeleton, {a.path: a for a in attentions}, calls)
     reader.read(list(graph.module2node.values()), graph)
     return Structure(ports=tuple(reader.ports), labels=reader.labels, calls=calls)
 
 
-def _observe(skeleton: nn.Module, image: torch.Tensor) -> Calls:
+@contextmanager
+def _observing(skeleton: nn.Module) -> Iterator[Calls]:
+    """Yield what the layers do in the forward pass that follows."""
     shapes: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]] = defaultdict(list)
     order: dict[str, int] = {}
 
@@ -108,17 +117,10 @@ def _observe(skeleton: nn.Module, image: torch.Tensor) -> Calls:
         if not any(True for _ in child.children()) or isinstance(child, StandIn)
     ]
     try:
-        with torch.no_grad():
-            skeleton(image)
-    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as error:
-        raise ModelError(
-            f"the network does not run on an input of {tuple(image.shape)}: {error}",
-            hint="give the size that it was made for: --input-size 3,224,224",
-        ) from error
+        yield Calls(shapes=shapes, order=order)
     finally:
         for handle in handles:
             handle.remove()
-    return Calls(shapes=dict(shapes), order=order)
 
 
 def _shape(value: object) -> tuple[int, ...]:
@@ -130,11 +132,24 @@ def _trace(skeleton: nn.Module, image: torch.Tensor) -> DependencyGraph:
         parameter.requires_grad_()
     try:
         with torch.enable_grad():
-            return DependencyGraph().build_dependency(skeleton, image, verbose=False)
-    except (RuntimeError, AttributeError, TypeError, IndexError, KeyError) as error:
+            # A bare tensor would be tried as a list of its images first.
+            return DependencyGraph().build_dependency(skeleton, (image,), verbose=False)
+    except UNTRACEABLE as error:
+        _check_runs(skeleton, image)
         raise ModelError(
             f"torch-pruning cannot trace {type(skeleton).__name__}: {error}",
             hint="write a model adapter for it: see the plugin tutorial",
+        ) from error
+
+
+def _check_runs(skeleton: nn.Module, image: torch.Tensor) -> None:
+    try:
+        with torch.no_grad():
+            skeleton(image)
+    except UNTRACEABLE as error:
+        raise ModelError(
+            f"the network does not run on an input of {tuple(image.shape)}: {error}",
+            hint="give the size that it was made for: --input-size 3,224,224",
         ) from error
 
 

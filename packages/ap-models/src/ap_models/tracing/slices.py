@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -65,11 +66,18 @@ def _rows(tensor: Tensor, axis: int, member: Member, positions: Tensor) -> Tenso
     """
     flat = positions.reshape(-1)
     if member.port.role != "in" or member.port.lanes == 1:
-        return tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1)[flat]
+        rows = tensor.movedim(axis, 0).flatten(1) if tensor.ndim > 1 else tensor[:, None]
+        return rows if _everything(member, len(rows)) else rows[flat]
     lanes, slice_ = member.port.lanes, tensor.shape[1]
     by_lane = split_first(tensor, lanes).movedim(2, 1).flatten(2)
-    rows: Tensor = by_lane[flat // slice_, flat % slice_]
-    return rows
+    return by_lane[flat // slice_, flat % slice_]
+
+
+def _everything(member: Member, count: int) -> bool:
+    """Whether the positions are all there are, in their order: then nothing need be copied."""
+    return member.positions.size == count and bool(
+        (member.positions.reshape(-1) == np.arange(count)).all()
+    )
 
 
 def _of_attention(

@@ -106,4 +106,4 @@ def _complete(network: Network, module: nn.Module) -> Network:
         layer=OTHER, kind="other products", stage=OTHER, macs=(Term(coefficient=macs),)
     )
     layers = (*network.layers, other) if macs else network.layers
-    return replace(network, layers=layers, uncounted=counted.uncounted)
+    return replace(network, layers=layers, uncounted=counted.uncounted, counters=counted.others)
