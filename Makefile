@@ -5,7 +5,7 @@ PACKAGES := packages/ap-core packages/ap-models packages/ap-train packages/ap-be
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 OUTPUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench docs clean
 
 setup: .venv/.ready
 
@@ -38,6 +38,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+docs: setup
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -74,7 +74,12 @@ def main() -> None:
     ]
     over = sum(row["below %"] < 0 for row in rows)
     most = max(row["below %"] for row in rows)
-    show("budgets", rows, note=f"{len(rows)} targets, {over} over, at most {most:.4f} % below")
+    show(
+        "budgets",
+        rows,
+        about=__doc__ or "",
+        note=f"{len(rows)} targets, {over} over, at most {most:.4f} % below",
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ RESULTS = Path(__file__).parent / "results"
 Row = Mapping[str, object]
 
 
-def show(name: str, rows: Sequence[Row], *, note: str = "") -> None:
-    """Print the rows as a table, and write them with the machine that made them."""
+def show(name: str, rows: Sequence[Row], *, about: str, note: str = "") -> None:
+    """Print the rows as a table, and write them with the machine that made them.
+
+    about: what was measured, and how; for the documentation.
+    """
     table = Table(title=name, caption=note or None)
     columns = list(rows[0])
     for column in columns:
@@ -25,7 +28,7 @@ def show(name: str, rows: Sequence[Row], *, note: str = "") -> None:
         table.add_row(*(_cell(row[column]) for column in columns))
     Console(width=160).print(table)
     RESULTS.mkdir(exist_ok=True)
-    document = {"benchmark": name, "note": note, "machine": machine(), "rows": rows}
+    document = {"benchmark": name, "about": about, "note": note, "machine": machine(), "rows": rows}
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

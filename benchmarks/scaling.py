@@ -103,7 +103,7 @@ def main() -> None:
     for family, blank in networks():
         rows.append(measure(family, blank))
         gc.collect()
-    show("scaling", rows)
+    show("scaling", rows, about=__doc__ or "")
     draw(rows)
 
 

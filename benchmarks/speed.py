@@ -159,7 +159,12 @@ def main() -> None:
         *command_line(),
     ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    show("speed", rows, note=f"median of {ROUNDS}; peak memory of this process {peak:.1f} GB")
+    show(
+        "speed",
+        rows,
+        about=__doc__ or "",
+        note=f"median of {ROUNDS}; peak memory of this process {peak:.1f} GB",
+    )
 
 
 if __name__ == "__main__":

@@ -68,9 +68,13 @@ def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
     return tuple(_parse(part.strip(), metric) for part in text.split(","))
 
 
-def format_amount(amount: int, metric: Metric) -> str:
-    """Amount with its unit, to the fourth digit after the point: "8.4800 GMACs"."""
-    letter, unit = ("G", 10**9) if metric is Metric.MACS and amount >= 10**8 else ("M", 10**6)
+def format_amount(amount: int, metric: Metric, *, like: int = 0) -> str:
+    """Amount with its unit, to the fourth digit after the point: "8.4800 GMACs".
+
+    like: amount whose unit it is given in, where it is larger.
+    """
+    large = metric is Metric.MACS and max(amount, like) >= 10**8
+    letter, unit = ("G", 10**9) if large else ("M", 10**6)
     return f"{amount / unit:.4f} {letter}{'MACs' if metric is Metric.MACS else ' parameters'}"
 
 

@@ -46,9 +46,16 @@ class Strategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     importance: str = Field(default="l2", description="criterion that scores the channels")
-    reduction: Reduction = Reduction.MEAN
-    normalisation: Normalisation = Normalisation.MEAN
-    ranking: Ranking = Ranking.ISOMORPHIC
+    reduction: Reduction = Field(
+        default=Reduction.MEAN, description="how the scores of a group's layers become one"
+    )
+    normalisation: Normalisation = Field(
+        default=Normalisation.MEAN, description="what a group's scores are divided by"
+    )
+    ranking: Ranking = Field(
+        default=Ranking.ISOMORPHIC,
+        description="which groups compete: those of one structure, all, or none",
+    )
     smoothing: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = Field(
         default=0.5,
         description="how much each further channel of a group costs, whatever its score: 0 trusts "
@@ -58,12 +65,17 @@ class Strategy(BaseModel):
         default_factory=dict, description="above 1: cut more here; below 1: less"
     )
     floor: Share = Field(default=0.1, description="share of its channels every group keeps")
-    floors: dict[str, Share] = Field(default_factory=dict)
+    floors: dict[str, Share] = Field(
+        default_factory=dict, description="the same for some groups only"
+    )
     widths: dict[str, Share] = Field(
         default_factory=dict, description="share of channels that is fixed, not solved for"
     )
     keep: tuple[str, ...] = Field(default=(), description="what must keep all its channels")
     round_to: int | None = Field(
-        default=None, ge=1, le=512, description="multiple of widths; none: 8 where wide enough"
+        default=None,
+        ge=1,
+        le=512,
+        description="multiple of widths; none: 8 where the layer is wide enough, less if need be",
     )
-    rationale: str = Field(default="", max_length=2000)
+    rationale: str = Field(default="", max_length=2000, description="why; decides nothing")

@@ -6,7 +6,7 @@ from ap_core.console import Console
 from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.pipeline.prune import Pruned
-from ap_core.pipeline.recording import REPORT
+from ap_core.pipeline.recording import COMPARISON, REPORT
 from ap_core.report.commands import next_steps
 from ap_core.report.tables import prune_table, stage_shares, targets_table
 
@@ -16,7 +16,8 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
     for pruned in results:
         columns, rows = prune_table(pruned.record, pruned.network, pruned.plan)
         console.table(columns, rows, title=pruned.record.architecture.name)
-        console.picture(stage_shares(pruned.network, pruned.plan.widths), title="MACs by stage")
+        shares = stage_shares(pruned.network, pruned.plan.widths)
+        console.picture(shares, title="MACs left by stage, as shares of all")
     if len(results) > 1:
         columns, rows = targets_table([(p.record, p.plan) for p in results])
         console.table(columns, rows)
@@ -24,7 +25,8 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
     if last.path is None:
         console.note("dry run: nothing was written")
         return
-    console.result(f"report: {last.path / REPORT}")
+    page = last.path / REPORT if len(results) == 1 else last.path.parent / COMPARISON
+    console.result(f"report: {page}")
     for step in next_steps(last.path, live=":" in last.record.architecture.name):
         console.result("\n".join((f"{step.purpose}:", *(f"    {line}" for line in step.lines))))
 

@@ -11,14 +11,20 @@ from ap_core.network import Network
 from ap_core.pipeline.apply import apply_plan
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Silent
-from ap_core.pipeline.recording import budget_of, finished, started, write_report
+from ap_core.pipeline.recording import (
+    budget_of,
+    finished,
+    started,
+    write_comparison,
+    write_report,
+)
 from ap_core.pipeline.reload import load_model
 from ap_core.pipeline.searching import find_plan
 from ap_core.pipeline.session import Session, open_session
 from ap_core.pipeline.targets import budgets_of, label
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
-from ap_core.runs.directory import RunDirectory
+from ap_core.runs.directory import HOME, RunDirectory, next_place, plain
 from ap_core.runs.records import RunRecord
 from ap_core.search.trial import Trial
 from ap_core.solver import check_reach
@@ -57,8 +63,8 @@ def prune(
     """Prune one network to every target that the options name; loads, traces and scores it once.
 
     module: a live network, in the place of the one that the options name; it is left as it is.
-    output: run directory (for several targets, the one that theirs go into); None for a new one
-        below ./runs.
+    output: run directory (for several targets, the one that theirs go into, with a page that
+        compares them); None for a new one below ./runs.
     dry_run: solve, show, write nothing.
     Raises: ApError, of the class that says what is wrong; what was on disk before is untouched.
     """
@@ -68,17 +74,14 @@ def prune(
     for budget in budgets:
         check_reach(session.network, session.base, budget)
     session.progress.note(f"{session.network.model}: {len(session.network.free)} groups")
-    results = []
-    for budget in budgets:
-        if dry_run:
-            results.append(_preview(session, budget, command))
-            continue
-        place = output if output is None or len(budgets) == 1 else output / label(budget)
-        with RunDirectory.create(place, model=options.model, budget=budget) as run:
-            run.write_record(started(session, budget, command))
-            run.write_network(session.network)
-            results.append(_finish(session, budget, run))
-    return tuple(results)
+    if dry_run:
+        return tuple(_preview(session, budget, command) for budget in budgets)
+    if len(budgets) == 1:
+        return (_run(session, budgets[0], output, command),)
+    home = output or next_place(HOME, f"{plain(options.model)}-{len(budgets)}-targets")
+    results = tuple(_run(session, each, home / label(each), command) for each in budgets)
+    write_comparison([each.path for each in results if each.path], home)
+    return results
 
 
 def resume(
@@ -122,6 +125,13 @@ def _done(run: RunDirectory, record: RunRecord, registry: Registry) -> Pruned:
         module=rebuilt,
         path=run.path,
     )
+
+
+def _run(session: Session, budget: Budget, place: Path | None, command: Sequence[str]) -> Pruned:
+    with RunDirectory.create(place, model=session.options.model, budget=budget) as run:
+        run.write_record(started(session, budget, command))
+        run.write_network(session.network)
+        return _finish(session, budget, run)
 
 
 def _preview(session: Session, budget: Budget, command: Sequence[str]) -> Pruned:

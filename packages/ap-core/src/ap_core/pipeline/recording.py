@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from ap_core.budget import Budget, Cap
 from ap_core.network import Metric
@@ -11,6 +12,7 @@ from ap_core.pipeline.apply import Applied
 from ap_core.pipeline.environment import environment
 from ap_core.pipeline.session import Session
 from ap_core.runs.directory import RunDirectory
+from ap_core.runs.files import write
 from ap_core.runs.records import (
     ArchitectureRecord,
     BudgetRecord,
@@ -23,6 +25,7 @@ from ap_core.runs.records import (
 from ap_core.search.loop import Outcome
 
 REPORT = "report.html"
+COMPARISON = "index.html"
 
 
 def started(session: Session, budget: Budget, command: Sequence[str]) -> RunRecord:
@@ -96,3 +99,14 @@ def write_report(run: RunDirectory) -> None:
 
     with run.writing(REPORT) as path:
         path.write_text(render_report(run), encoding="utf-8")
+
+
+def write_comparison(runs: Sequence[Path], home: Path) -> None:
+    """Write the page that compares several runs, into the directory that holds them.
+
+    Raises: RunError.
+    """
+    from ap_core.report.html import render_targets
+
+    page = render_targets([RunDirectory.open(path) for path in runs], beside=home)
+    write(home / COMPARISON, page.encode())

@@ -57,7 +57,7 @@ class RunDirectory:
         Raises: RunError.
         """
         if path is None:
-            path = _next_place(home, f"{_plain(model)}-{spell(budget)}")
+            path = next_place(home, f"{plain(model)}-{spell(budget)}")
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
             if not (path / LOCK).exists():
@@ -221,11 +221,13 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _plain(model: str) -> str:
+def plain(model: str) -> str:
+    """Name of a model without what directories cannot bear."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", model).strip("-.") or "model"
 
 
-def _next_place(home: Path, stem: str) -> Path:
+def next_place(home: Path, stem: str) -> Path:
+    """New directory `home/STEM-N` with the next free N. Raises: RunError."""
     with explained(home):
         home.mkdir(parents=True, exist_ok=True)
     number = 1

@@ -65,8 +65,9 @@ def check_reach(network: Network, strategy: Strategy, budget: Budget) -> None:
         low, whole = reachable[cap.metric]
         if cap.limit < low:
             raise OutOfReachError(
-                f"{network.model} cannot be cut to {format_amount(cap.limit, cap.metric)}",
-                hint=f"reachable: {format_amount(low, cap.metric)} to "
+                f"{network.model} cannot be cut to "
+                f"{format_amount(cap.limit, cap.metric, like=whole)}",
+                hint=f"reachable: {format_amount(low, cap.metric, like=whole)} to "
                 f"{format_amount(whole, cap.metric)}; {_blame(strategy)}",
             )
 

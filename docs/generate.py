@@ -1,0 +1,191 @@
+"""Writes the pages of the documentation that say what the code says: `python docs/generate.py`.
+
+A test compares what is there with what this would write.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from ap_core.cli.main import command_line
+from ap_core.pipeline.api import load_model, profile, prune
+from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.profile import Profile
+from ap_core.pipeline.prune import Pruned
+from ap_core.plugins.registry import Registry
+from ap_core.strategy import Strategy
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "benchmarks" / "results"
+COLUMNS = 96
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page by its path."""
+    return {
+        HERE / "reference" / "cli.md": command_line_page(),
+        HERE / "reference" / "strategy.md": strategy_page(),
+        HERE / "reference" / "api.md": api_page(),
+        HERE / "explanation" / "measurements.md": measurements_page(),
+    }
+
+
+def command_line_page() -> str:
+    """Help of every built-in command."""
+    group = command_line(Registry.from_entry_points(), columns=COLUMNS)
+    parts = ["# Command line", "", "What `ap COMMAND --help` shows."]
+    for name, command in _commands(group, "ap"):
+        parts += ["", f"## {name}", "", "```text", _help(name, command), "```"]
+    return "\n".join(parts) + "\n"
+
+
+def _commands(group: click.Group, lead: str) -> Iterator[tuple[str, click.Command]]:
+    yield lead, group
+    context = click.Context(group, info_name=lead)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{lead} {name}")
+        elif command is not None:
+            yield f"{lead} {name}", command
+
+
+def _help(name: str, command: click.Command) -> str:
+    context = click.Context(
+        command, info_name=name, terminal_width=COLUMNS, max_content_width=COLUMNS
+    )
+    return command.get_help(context)
+
+
+def strategy_page() -> str:
+    """Fields of a strategy."""
+    schema = Strategy.model_json_schema()
+    rows = [_field(name, about, schema) for name, about in schema["properties"].items()]
+    return "\n".join(
+        [
+            "# Strategy",
+            "",
+            inspect.cleandoc(Strategy.__doc__ or ""),
+            "",
+            "| field | values | default | what it does |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _field(name: str, about: Mapping[str, object], schema: Mapping[str, object]) -> str:
+    default = json.dumps(about.get("default", {} if about.get("type") == "object" else None))
+    purpose = about.get("description", "")
+    return f"| `{name}` | {_values(about, schema)} | `{default}` | {purpose} |"
+
+
+def _values(about: Mapping[str, object], schema: Mapping[str, object]) -> str:
+    if "$ref" in about:
+        kind = str(about["$ref"]).rpartition("/")[2]
+        return ", ".join(f"`{each}`" for each in schema["$defs"][kind]["enum"])  # type: ignore[index]
+    options = about.get("anyOf", [about])
+    return " or ".join(_range(each) for each in options)  # type: ignore[attr-defined]
+
+
+def _range(about: Mapping[str, object]) -> str:
+    inner = about.get("additionalProperties") or about.get("items")
+    if isinstance(inner, Mapping):
+        lead = "glob: " if about.get("type") == "object" else "list of "
+        return lead + _range(inner)
+    low = about.get("minimum", about.get("exclusiveMinimum"))
+    high = about.get("maximum")
+    kind = str(about.get("type", ""))
+    return kind if high is None else f"{kind}, {low} to {high}"
+
+
+def api_page() -> str:
+    """Docstrings of what `ap_core` exports, and of what that takes and returns."""
+    parts = [
+        "# Python API",
+        "",
+        "    from ap_core import load_model, profile, prune",
+        "",
+        "What goes wrong raises `ap_core.errors.ApError`, with a `message` and a `hint`.",
+    ]
+    for thing in (prune, load_model, profile, Pruned, Profile, PruneOptions):
+        name = thing.__name__
+        parts += ["", f"## {name}", "", "```text", _signature(name, thing), ""]
+        parts += [inspect.getdoc(thing) or "", "```"]
+    return "\n".join(parts) + "\n"
+
+
+def _signature(name: str, thing: Callable[..., object]) -> str:
+    inside = ",\n    ".join(_parameters(thing))
+    return f"{name}(\n    {inside},\n)"
+
+
+def _parameters(thing: Callable[..., object]) -> Iterator[str]:
+    star = False
+    for each in inspect.signature(thing).parameters.values():
+        if each.kind is each.KEYWORD_ONLY and not star:
+            star = True
+            yield "*"
+        yield str(each)
+
+
+def measurements_page() -> str:
+    """Tables of the benchmarks, as they were last run."""
+    parts = [
+        "# What was measured",
+        "",
+        "Each table is printed by a script in `benchmarks/` (`make bench` runs all of them), which",
+        "also writes it to `benchmarks/results`. `make docs` puts it here.",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        parts += ["", *_table(json.loads(path.read_text("utf-8")))]
+    return "\n".join(parts) + "\n"
+
+
+def _table(document: dict[str, object]) -> Iterator[str]:
+    rows: list[dict[str, object]] = document["rows"]  # type: ignore[assignment]
+    machine: dict[str, str] = document["machine"]  # type: ignore[assignment]
+    columns = list(rows[0])
+    yield f"## {document['benchmark']}"
+    yield ""
+    if document.get("about"):
+        yield from (str(document["about"]), "")
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "---|" * len(columns)
+    for row in rows:
+        yield "| " + " | ".join(_cell(row[column]) for column in columns) + " |"
+    yield ""
+    note = f"{document['note']}. " if document.get("note") else ""
+    versions = ", ".join(f"{k} {v}" for k, v in machine.items() if k not in ("processor", "cores"))
+    yield f"{note}On {machine['cores']} cores of {machine['processor']}; {versions}."
+    picture = RESULTS / f"{document['benchmark']}.png"
+    if picture.exists():
+        yield from ("", f"![{document['benchmark']}](../../benchmarks/results/{picture.name})")
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
+
+
+def main() -> None:
+    """Write all pages."""
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
