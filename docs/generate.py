@@ -37,27 +37,24 @@ def command_line_page() -> str:
     """Help of every built-in command."""
     group = command_line(Registry.from_entry_points(), columns=COLUMNS)
     parts = ["# Command line", "", "What `ap COMMAND --help` shows."]
-    for name, command in _commands(group, "ap"):
-        parts += ["", f"## {name}", "", "```text", _help(name, command), "```"]
+    root = click.Context(
+        group, info_name="ap", terminal_width=COLUMNS, help_option_names=["-h", "--help"]
+    )
+    for context in _contexts(root):
+        page = context.command.get_help(context)
+        parts += ["", f"## {context.command_path}", "", "```text", page, "```"]
     return "\n".join(parts) + "\n"
 
 
-def _commands(group: click.Group, lead: str) -> Iterator[tuple[str, click.Command]]:
-    yield lead, group
-    context = click.Context(group, info_name=lead)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from _commands(command, f"{lead} {name}")
-        elif command is not None:
-            yield f"{lead} {name}", command
-
-
-def _help(name: str, command: click.Command) -> str:
-    context = click.Context(
-        command, info_name=name, terminal_width=COLUMNS, max_content_width=COLUMNS
-    )
-    return command.get_help(context)
+def _contexts(context: click.Context) -> Iterator[click.Context]:
+    """Contexts of a command and all below it."""
+    yield context
+    if not isinstance(context.command, click.Group):
+        return
+    for name in context.command.list_commands(context):
+        command = context.command.get_command(context, name)
+        if command is not None:
+            yield from _contexts(click.Context(command, parent=context, info_name=name))
 
 
 def strategy_page() -> str:

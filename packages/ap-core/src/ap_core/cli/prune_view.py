@@ -15,7 +15,7 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
     """Tables, a picture of where the MACs went, and what to type next."""
     for pruned in results:
         columns, rows = prune_table(pruned.record, pruned.network, pruned.plan)
-        console.table(columns, rows, title=pruned.record.architecture.name)
+        console.table(columns, rows, title=_title(pruned))
         shares = stage_shares(pruned.network, pruned.plan.widths)
         console.picture(shares, title="MACs left by stage, as shares of all")
     if len(results) > 1:
@@ -29,6 +29,12 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
     console.result(f"report: {page}")
     for step in next_steps(last.path, live=":" in last.record.architecture.name):
         console.result("\n".join((f"{step.purpose}:", *(f"    {line}" for line in step.lines))))
+
+
+def _title(pruned: Pruned) -> str:
+    record = pruned.record
+    alarm = ", random weights" if record.weights.origin == "random" else ""
+    return f"{record.architecture.name}{alarm}"
 
 
 def document(results: Sequence[Pruned]) -> dict[str, object]:

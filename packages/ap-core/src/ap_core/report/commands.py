@@ -26,7 +26,7 @@ def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
             lines=(
                 "from ap_core import load_model",
                 f"model = load_model({str(path)!r}{factory})",
-                "model.eval()",
+                "outputs = model(images)",
             ),
         ),
         NextStep(
@@ -46,7 +46,7 @@ def command(*arguments: str) -> str:
 
 def reproduce(arguments: Sequence[str]) -> str:
     """Command line that a run was started with; "" where it was started from Python."""
-    return command(*arguments) if arguments else ""
+    return shlex.join(arguments)
 
 
 def go_on(path: Path) -> str:
