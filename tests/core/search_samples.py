@@ -50,7 +50,7 @@ def solve(strategy):
     turn = sha256(text.encode()).digest()[0]
     widths, kept = {}, {}
     for group in NETWORK.groups:
-        share = 0.5 / (1 + strategy.smoothing) / strategy.pressure.get(group.scope, 1.0)
+        share = 0.5 / (1 + (strategy.smoothing or 0.0)) / strategy.pressure.get(group.scope, 1.0)
         width = max(1, min(group.width, round(group.width * share)))
         widths[group.name] = width
         kept[group.name] = tuple(sorted((turn + i) % group.width for i in range(width)))

@@ -30,7 +30,7 @@ def best_by_trying(of: Network, found: Scores, strategy: Strategy, limit: Budget
     """Largest share of the value that any plan within the caps keeps."""
     allowed = choices(of, strategy)
     worth = worths(of, found, strategy, limit, allowed)
-    problem = make_problem(of, allowed, worth, strategy, limit)
+    problem = make_problem(of, allowed, worth, limit, smoothing=0.0)
     best = 0.0
     for options in product(*(range(len(v)) for v in problem.variables)):
         if (problem.costs(options) <= problem.limits).all():

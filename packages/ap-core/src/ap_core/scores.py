@@ -14,6 +14,7 @@ class Scores:
     """Raw scores, before any normalisation; higher is kept.
 
     importance: its name, with the reduction over a group's layers ("taylor", "mean").
+    additive: whether scores are changes of the loss: on one scale over the whole network.
     values: for every group that is not locked, float64 of shape (lanes, width), finite and >= 0.
         A heads group has none: a head is worth what its head-size lanes are worth.
     """
@@ -21,3 +22,4 @@ class Scores:
     importance: str
     reduction: str
     values: Mapping[str, FloatArray] = field(repr=False)
+    additive: bool = False

@@ -49,17 +49,19 @@ class Strategy(BaseModel):
     reduction: Reduction = Field(
         default=Reduction.MEAN, description="how the scores of a group's layers become one"
     )
-    normalisation: Normalisation = Field(
-        default=Normalisation.MEAN, description="what a group's scores are divided by"
+    normalisation: Normalisation | None = Field(
+        default=None,
+        description="what a group's scores are divided by; none: what suits the importance",
     )
-    ranking: Ranking = Field(
-        default=Ranking.ISOMORPHIC,
-        description="which groups compete: those of one structure, all, or none",
+    ranking: Ranking | None = Field(
+        default=None,
+        description="which groups compete: those of one structure, all, or none; none: what suits "
+        "the importance",
     )
-    smoothing: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] = Field(
-        default=0.5,
+    smoothing: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] | None = Field(
+        default=None,
         description="how much each further channel of a group costs, whatever its score: 0 trusts "
-        "the scores alone, large values cut every group alike",
+        "the scores alone, large values cut every group alike; none: what suits the importance",
     )
     pressure: dict[str, Pressure] = Field(
         default_factory=dict, description="above 1: cut more here; below 1: less"

@@ -67,12 +67,14 @@ def ap_importances() -> Iterable[ImportanceOffer]:
             summary="first-order change of the loss; the default with data",
             load="ap_models.importances.sensitivity:taylor",
             needs_data=True,
+            additive=True,
         ),
         ImportanceOffer(
             name="fisher",
             summary="second-order change of the loss, by the diagonal Fisher information",
             load="ap_models.importances.sensitivity:fisher",
             needs_data=True,
+            additive=True,
         ),
     ]
 

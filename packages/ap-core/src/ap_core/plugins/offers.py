@@ -64,9 +64,12 @@ class ImportanceOffer(Offer["Importance"]):
 
     needs_data: whether it scores gradients of calibration batches.
     control: whether it is for comparison only: no strategist proposes it of its own accord.
+    additive: whether its scores are changes of the loss, on one scale over the whole network: then
+        all channels compete, and what a plan keeps is the sum of its scores.
     """
 
     needs_data: bool = False
+    additive: bool = False
     control: bool = False
 
 

@@ -26,6 +26,7 @@ def save_scores(directory: Path, scores: Scores) -> None:
         "schema": str(SCHEMA),
         "importance": scores.importance,
         "reduction": scores.reduction,
+        "additive": str(scores.additive).lower(),
     }
     values = {
         name: np.ascontiguousarray(scores.values[name], dtype=np.float64)
@@ -49,10 +50,13 @@ def load_scores(directory: Path, *, importance: str, reduction: str) -> Scores |
         raise RunError(
             f"{path} is damaged: {error}", hint="delete it, and the scores are made again"
         ) from error
+    additive = about.pop("additive", "")
     expected = {"schema": str(SCHEMA), "importance": importance, "reduction": reduction}
-    if about != expected:
+    if about != expected or additive not in ("true", "false"):
         raise RunError(
             f"{path} is damaged: it holds {about}, not {expected}",
             hint="delete it, and the scores are made again",
         )
-    return Scores(importance=importance, reduction=reduction, values=values)
+    return Scores(
+        importance=importance, reduction=reduction, values=values, additive=additive == "true"
+    )

@@ -11,7 +11,7 @@ from ap_core.strategy import Normalisation, Ranking, Strategy
 SMOOTHINGS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 PRESSURES = (0.5, 0.7, 1.0, 1.4, 2.0)
 
-Level = str | float
+Level = str | float | None
 Position = Mapping[str, int]
 """Number of a level, for every knob."""
 
@@ -49,7 +49,7 @@ class Space:
                 continue
             level = knob.levels[number]
             if knob.pressure:
-                pressure[knob.name] = float(level)
+                pressure[knob.name] = float(level or 1.0)
             else:
                 fields[knob.name] = level
         if pressure:
@@ -80,9 +80,9 @@ def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
     base = evidence.base
     knobs = [
         _knob("importance", evidence.importances, base.importance),
-        _knob("ranking", tuple(Ranking), base.ranking),
-        _knob("normalisation", tuple(Normalisation), base.normalisation),
-        _knob("smoothing", SMOOTHINGS, base.smoothing, ordered=True),
+        _knob("ranking", (None, *Ranking), base.ranking),
+        _knob("normalisation", (None, *Normalisation), base.normalisation),
+        _knob("smoothing", (None, *SMOOTHINGS), base.smoothing, ordered=True),
         *(
             _knob(area, PRESSURES, 1.0, ordered=True, pressure=True)
             for area in areas
@@ -118,5 +118,5 @@ def _knob(
 ) -> Knob:
     known = tuple(dict.fromkeys(levels if base in levels else (*levels, base)))
     if ordered:
-        known = tuple(sorted(known))
+        known = tuple(sorted(known, key=lambda level: -1.0 if level is None else float(level)))
     return Knob(name=name, levels=known, base=known.index(base), ordered=ordered, pressure=pressure)

@@ -14,7 +14,6 @@ from ap_core.network import GroupKind, Network
 from ap_core.scores import FloatArray
 from ap_core.solver.options import Choice, IntArray
 from ap_core.solver.values import Worth, head_factors
-from ap_core.strategy import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,16 +143,17 @@ def make_problem(
     network: Network,
     allowed: Mapping[str, Choice],
     worth: Mapping[str, Worth],
-    strategy: Strategy,
     budget: Budget,
+    *,
+    smoothing: float,
 ) -> Problem:
-    """The knapsack of a network under a strategy and a budget."""
+    """The knapsack of a network under a budget. smoothing: the prior, for heads."""
     variables = []
     for group in network.groups:
         if group.kind is GroupKind.HEADS:
             continue
         if group.inside:
-            variables.append(_pair(allowed[group.inside], allowed[group.name], worth, strategy))
+            variables.append(_pair(allowed[group.inside], allowed[group.name], worth, smoothing))
         else:
             variables.append(_plain(allowed[group.name], worth))
     products, fixed = _products(network, variables, budget)
@@ -162,7 +162,7 @@ def make_problem(
         products=products,
         limits=np.array([float(cap.limit) for cap in budget.caps]),
         fixed=fixed,
-        total=sum(float(v.sum()) for v in _whole_values(network, worth, strategy)),
+        total=sum(float(v.sum()) for v in _whole_values(network, worth, smoothing)),
     )
 
 
@@ -181,10 +181,10 @@ def _plain(choice: Choice, worth: Mapping[str, Worth]) -> Variable:
     return Variable(groups=(name,), widths=choice.widths[:, None], values=values)
 
 
-def _pair(heads: Choice, size: Choice, worth: Mapping[str, Worth], strategy: Strategy) -> Variable:
+def _pair(heads: Choice, size: Choice, worth: Mapping[str, Worth], smoothing: float) -> Variable:
     """Heads and their size, chosen together: for each size, the heads that keep most with it."""
     whole = heads.group.width
-    factors = head_factors(strategy, whole)
+    factors = head_factors(smoothing, whole)
     widths, values = [], []
     for d in size.widths.tolist():
         kept = np.zeros(whole + 1)
@@ -202,7 +202,7 @@ def _pair(heads: Choice, size: Choice, worth: Mapping[str, Worth], strategy: Str
 
 
 def _whole_values(
-    network: Network, worth: Mapping[str, Worth], strategy: Strategy
+    network: Network, worth: Mapping[str, Worth], smoothing: float
 ) -> list[FloatArray]:
     found = []
     for name, each in worth.items():
@@ -212,7 +212,7 @@ def _whole_values(
             continue
         heads = network.by_name[group.inside].width
         sums = np.sort(head_sums(each, group.width, heads))[::-1]
-        found.append((sums * head_factors(strategy, heads)).sum(keepdims=True))
+        found.append((sums * head_factors(smoothing, heads)).sum(keepdims=True))
     return found or [np.zeros(1)]
 
 

@@ -17,7 +17,7 @@ from ap_core.solver.multiplier import bound, search_prices
 from ap_core.solver.options import Choice, choices
 from ap_core.solver.pairs import pair_moves
 from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
-from ap_core.solver.values import Worth, worths
+from ap_core.solver.values import Rule, Worth, worths
 from ap_core.strategy import Strategy
 
 FINER = (1, 2, 4, 8)
@@ -89,7 +89,8 @@ def _solve(
     allowed: Mapping[str, Choice],
 ) -> Plan:
     worth = worths(network, scores, strategy, budget, allowed)
-    problem = make_problem(network, allowed, worth, strategy, budget)
+    smoothing = Rule.of(strategy, additive=scores.additive).smoothing
+    problem = make_problem(network, allowed, worth, budget, smoothing=smoothing)
     near = Neighbourhood.of(problem)
     priced = search_prices(problem)
     start = ascend(problem, near) if priced is None else priced.options

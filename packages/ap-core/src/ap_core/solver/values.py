@@ -19,6 +19,38 @@ LEAST = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How scores become worths: what a strategy says, or what suits the importance."""
+
+    ranking: Ranking
+    normalisation: Normalisation
+    smoothing: float
+
+    @classmethod
+    def of(cls, strategy: Strategy, *, additive: bool) -> "Rule":
+        """Rule of a strategy for scores that are on one scale (additive), or are not.
+
+        Changes of the loss are taken as they are. Norms of weights tell the channels of a group
+        apart, but not the groups. docs/explanation/measurements.md has what this is based on.
+        """
+        suited = ADDITIVE if additive else RELATIVE
+        return cls(
+            ranking=strategy.ranking or suited.ranking,
+            normalisation=strategy.normalisation or suited.normalisation,
+            smoothing=suited.smoothing if strategy.smoothing is None else strategy.smoothing,
+        )
+
+    @property
+    def sums_scores(self) -> bool:
+        """Whether what a plan keeps is the plain sum of its channels' scores."""
+        return self.ranking is Ranking.GLOBAL and self.normalisation is Normalisation.NONE
+
+
+ADDITIVE = Rule(ranking=Ranking.GLOBAL, normalisation=Normalisation.NONE, smoothing=0.25)
+RELATIVE = Rule(ranking=Ranking.ISOMORPHIC, normalisation=Normalisation.MEAN, smoothing=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Worth:
     """Channels of one group, best first.
 
@@ -38,38 +70,42 @@ def worths(
     allowed: Mapping[str, Choice],
 ) -> dict[str, Worth]:
     """What the channels of every scored group are worth to this strategy."""
-    relative = _relative(network, scores, strategy)
+    rule = Rule.of(strategy, additive=scores.additive)
+    relative = _relative(network, scores, rule)
     unit = _unit_costs(network, budget)
-    additive = strategy.ranking is Ranking.GLOBAL and strategy.normalisation is Normalisation.NONE
+    mean = float(np.mean([v.mean() for v in relative.values()])) if relative else 0.0
+    least = LEAST * (mean if rule.sums_scores and mean > 0 else 1.0)
     found = {}
     for name, values in relative.items():
         order = np.argsort(-values, axis=1, kind="stable")
         ranked = np.take_along_axis(values, order, axis=1)
-        if strategy.ranking is Ranking.UNIFORM:
+        if rule.ranking is Ranking.UNIFORM:
             ranked = np.broadcast_to(_falling(ranked.shape[1]) + 1.0, ranked.shape)
-        weight = (1.0 if additive else unit[name]) / allowed[name].pressure
-        prior = np.exp(strategy.smoothing * _falling(ranked.shape[1]))
-        found[name] = Worth(order=order, values=np.maximum(ranked, LEAST) * prior * weight)
+        weight = (1.0 if rule.sums_scores else unit[name]) / allowed[name].pressure
+        prior = np.exp(rule.smoothing * _falling(ranked.shape[1]))
+        found[name] = Worth(order=order, values=np.maximum(ranked, least) * prior * weight)
     return found
 
 
-def head_factors(strategy: Strategy, heads: int) -> FloatArray:
+def head_factors(smoothing: float, heads: int) -> FloatArray:
     """How much the first, second, ... head of an attention counts: the prior, over heads."""
-    factors: FloatArray = np.exp(strategy.smoothing * _falling(heads))
+    factors: FloatArray = np.exp(smoothing * _falling(heads))
     return factors
 
 
 def retained_value(network: Network, scores: Scores, strategy: Strategy, plan: Plan) -> float:
-    """Share of all scores that a plan keeps, weighed by what the channels cost, 0 to 1.
+    """Share of all scores that a plan keeps, 0 to 1; weighed by what the channels cost, unless the
+    scores are on one scale.
 
     One yardstick for plans of different strategies: it heeds the ranking and the normalisation of
     the strategy given, not its pressure or its prior.
     """
-    relative = _relative(network, scores, strategy)
+    rule = Rule.of(strategy, additive=scores.additive)
+    relative = _relative(network, scores, rule)
     unit = _whole_unit_costs(network, Metric.MACS)
     kept = total = 0.0
     for name, values in relative.items():
-        flat = values.reshape(-1) * unit[name]
+        flat = values.reshape(-1) * (1.0 if rule.sums_scores else unit[name])
         total += float(flat.sum())
         kept += float(flat[np.asarray(plan.kept[name], np.int64)].sum())
     return kept / total if total else 1.0
@@ -81,14 +117,14 @@ def _falling(width: int) -> FloatArray:
     return falling
 
 
-def _relative(network: Network, scores: Scores, strategy: Strategy) -> dict[str, FloatArray]:
+def _relative(network: Network, scores: Scores, rule: Rule) -> dict[str, FloatArray]:
     """Scores, normalised in their group, then divided by the mean of those they compete with."""
-    normal = {name: _normalised(v, strategy.normalisation) for name, v in scores.values.items()}
-    if strategy.ranking is Ranking.GLOBAL and strategy.normalisation is Normalisation.NONE:
+    normal = {name: _normalised(v, rule.normalisation) for name, v in scores.values.items()}
+    if rule.sums_scores:
         return normal
     rivals: dict[str, list[FloatArray]] = defaultdict(list)
     keys = {
-        name: network.by_name[name].scope if strategy.ranking is Ranking.ISOMORPHIC else ""
+        name: network.by_name[name].scope if rule.ranking is Ranking.ISOMORPHIC else ""
         for name in normal
     }
     for name, values in normal.items():

@@ -86,7 +86,10 @@ def score_groups(
                 tally.add(module, parts_of, wanted, gradients=True)
     values = {group.name: tally.reduced(group, reduction) for group in wanted}
     return Scores(
-        importance=offer.name, reduction=reduction.value, values=_filled(offer.name, values)
+        importance=offer.name,
+        reduction=reduction.value,
+        values=_filled(offer.name, values),
+        additive=offer.additive,
     )
 
 

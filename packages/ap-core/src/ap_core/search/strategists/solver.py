@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from ap_core.search.trial import Evidence, best_of
 from ap_core.strategy import Normalisation, Ranking, Strategy
 
-SMOOTHINGS = (0.25, 1.0, 0.1, 2.0)
+SMOOTHINGS = (0.1, 0.5, 1.0, 0.0, 2.0)
 
 
 class SolverStrategist:
     """Proposes the base strategy; where more trials are allowed, one change of the best at a time.
 
-    The changes come in a fixed order, those of most effect first: smoothing, the other
-    importances at hand, ranking, normalisation.
+    The changes come in a fixed order, those of most effect first: the other importances at hand,
+    ranking, normalisation, smoothing.
     """
 
     def propose(self, evidence: Evidence) -> Strategy | None:
@@ -31,15 +31,15 @@ class SolverStrategist:
 
 def _changes(evidence: Evidence) -> Iterator[tuple[str, object]]:
     base = evidence.base
-    for smoothing in SMOOTHINGS:
-        if smoothing != base.smoothing:
-            yield "smoothing", smoothing
     for importance in evidence.importances:
         if importance != base.importance:
             yield "importance", importance
-    for ranking in (Ranking.ISOMORPHIC, Ranking.GLOBAL):
+    for ranking in (Ranking.GLOBAL, Ranking.ISOMORPHIC):
         if ranking != base.ranking:
             yield "ranking", ranking
-    for normalisation in (Normalisation.MEAN, Normalisation.MAX, Normalisation.GAUSSIAN):
+    for normalisation in (Normalisation.NONE, Normalisation.MEAN, Normalisation.GAUSSIAN):
         if normalisation != base.normalisation:
             yield "normalisation", normalisation
+    for smoothing in SMOOTHINGS:
+        if smoothing != base.smoothing:
+            yield "smoothing", smoothing
