@@ -1,8 +1,9 @@
 """Run all benchmarks."""
 
-from benchmarks import budgets, scaling, speed
+from benchmarks import budgets, rules, scaling, speed
 
 if __name__ == "__main__":
     budgets.main()
+    rules.main()
     speed.main()
     scaling.main()

@@ -1,8 +1,8 @@
 """Which rule suits which importance: accuracy after the cut, without fine-tuning.
 
-Five small networks are trained on scikit-learn's digits, then cut to 75, 50 and 35 % of their MACs by
-each rule; statistics of batch norms are re-estimated, nothing is trained again. Mean top-1 on the
-held-out split, over networks and targets.
+Five small networks are trained on scikit-learn's digits, then cut to 75, 50 and 35 % of their
+MACs by each rule; statistics of batch norms are re-estimated, nothing is trained again. Mean top-1
+on the held-out split, over networks and targets.
 """
 
 import tempfile

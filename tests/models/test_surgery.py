@@ -1,5 +1,6 @@
 """Cutting is exact: same function as masking, same cost as predicted, same bytes after a reload."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,73 @@ def test_layers_that_run_twice_keep_their_channels() -> None:
     architecture = adapter.describe(module, name="live:Shared", input_size=(3, 8, 8))
     network = adapter.trace(module, architecture).network
     assert [group.name for group in network.free] == ["wide"]
+
+
+class Tied(nn.Module):
+    """Two convolutions that share their weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.one = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.two = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.two.weight = self.one.weight
+        self.wide = nn.Conv2d(8, 12, 1)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.two(self.one(self.stem(x)).relu())
+        return self.head(self.wide(x).mean((2, 3)))
+
+
+def test_layers_that_share_weights_keep_their_channels_and_their_tie(tmp_path: Path) -> None:
+    adapter = GenericAdapter()
+    module = disturb(Tied().eval())
+    architecture = adapter.describe(module, name="live:Tied", input_size=(3, 8, 8))
+    tracing = adapter.trace(module, architecture)
+    assert [group.producers for group in tracing.network.free] == [("wide",)]
+    cut = adapter.copy(module)
+    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    adapter.save(cut, tmp_path / "cut.safetensors")
+    again = adapter.restore(adapter.blank(module), surgery, tmp_path / "cut.safetensors")
+    assert again.one.weight is again.two.weight
+    assert adapter.unlike(cut, again) == ""
+
+
+def test_widths_that_do_not_fit_the_tensors_are_refused(tmp_path: Path) -> None:
+    adapter = ResNetAdapter()
+    module, architecture = loaded(adapter, "test_resnet", 64)
+    tracing = adapter.trace(module, architecture)
+    cut = adapter.copy(module)
+    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    adapter.save(cut, tmp_path / "cut.safetensors")
+    layer = next(path for path, values in surgery.attributes.items() if "out_channels" in values)
+    wrong = {**surgery.attributes, layer: {**surgery.attributes[layer], "out_channels": 3}}
+    with pytest.raises(CheckpointError, match=f"the weights of {layer} are"):
+        adapter.restore(
+            adapter.blank(module), replace(surgery, attributes=wrong), tmp_path / "cut.safetensors"
+        )
+
+
+def test_networks_differ_by_a_bit_a_setting_or_a_class() -> None:
+    adapter = ResNetAdapter()
+    module, _ = loaded(adapter, "test_resnet", 64)
+    assert adapter.unlike(module, adapter.copy(module)) == ""
+    bit = adapter.copy(module)
+    bit.layer2[0].bn1.running_mean[0] += 1e-6
+    assert adapter.unlike(module, bit) == "layer2.0.bn1.running_mean holds other numbers"
+    setting = adapter.copy(module)
+    setting.conv1.stride = (1, 1)
+    assert adapter.unlike(module, setting).startswith("conv1.stride is ")
+    other = adapter.copy(module)
+    other.act1 = nn.GELU()
+    assert adapter.unlike(module, other) == "act1 is a ReLU and a GELU"
+    shorter = adapter.copy(module)
+    shorter.fc = nn.Sequential()
+    assert "fc is a Linear and a Sequential" in adapter.unlike(module, shorter)
+    narrower = adapter.copy(module)
+    narrower.fc.weight = nn.Parameter(narrower.fc.weight[:, :2])
+    assert adapter.unlike(module, narrower).startswith("fc.weight is torch.float32 of (10, ")
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

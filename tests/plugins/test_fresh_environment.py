@@ -105,6 +105,23 @@ def good(tmp_path_factory):
     return environment
 
 
+def test_the_examples_family_is_pruned_by_the_examples_importance_and_loaded_again(good, tmp_path):
+    run = tmp_path / "run"
+    asked = ("prune", "--model", "toymixer/tiny", "--weights", "random", "--importance", "fpgm")
+    done = good.ap(*asked, "--target-macs", "50%", "--output", run, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["importance"] == "fpgm"
+    assert 0.995 * found["target_macs"] <= found["macs"] <= found["target_macs"]
+    script = f"""
+from ap_core import load_model
+model = load_model({str(run)!r})
+print(type(model).__module__, sum(p.numel() for p in model.parameters()))
+"""
+    again = good.run("-c", script)
+    assert again.stdout.split() == ["ap_plugin_example.network", str(found["params"])], again.stderr
+
+
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory, good):
     """The same environment, with everything that can go wrong beside the example.

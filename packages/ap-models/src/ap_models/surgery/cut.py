@@ -91,7 +91,12 @@ def _cut_port(module: nn.Module, port: Port, positions: IntArray, attributes: At
         else:
             value = take(tensor, axis, torch.from_numpy(positions))
         replace_tensor(module, name, value)
-    if port.role != "parameter" and port.kind != "attention":
+    if port.kind == "attention":
+        holder, _ = owner(module, port.tensors[0][0])
+        if isinstance(holder, nn.Linear):
+            side = "in_features" if port.role == "in" else "out_features"
+            attributes[port.tensors[0][0].removesuffix(".weight")][side] = len(positions)
+    elif port.role != "parameter":
         attributes[port.layer] |= layer_attributes(port, len(positions))
 
 

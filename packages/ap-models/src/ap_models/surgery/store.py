@@ -1,6 +1,7 @@
 """Saving a network, and turning a whole one on the meta device into the saved cut one."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -48,7 +49,38 @@ def restore(module: nn.Module, surgery: Surgery, weights: Path) -> nn.Module:
         )
     for name, paths in places.items():
         _assign(module, paths, tensors[name])
+    misfit = next(_misfits(module), "")
+    if misfit:
+        raise CheckpointError(f"{weights} does not fit: {misfit}", hint=REPAIR)
     return module.eval()
+
+
+def _misfits(module: nn.Module) -> Iterator[str]:
+    """Layers whose weights are not as wide as the layer says."""
+    for path, child in module.named_modules():
+        expected = _weight_shape(child)
+        weight = getattr(child, "weight", None)
+        if expected and isinstance(weight, Tensor) and tuple(weight.shape) != expected:
+            yield f"the weights of {path} are {tuple(weight.shape)}, not {expected}"
+
+
+def _weight_shape(module: nn.Module) -> tuple[int, ...]:
+    """Shape that a layer's weights have by what it says of itself; empty where it says nothing."""
+    shape: tuple[int, ...] = ()
+    match module:
+        case nn.modules.conv._ConvTransposeNd():
+            shape = (module.in_channels, module.out_channels // module.groups, *module.kernel_size)
+        case nn.modules.conv._ConvNd():
+            shape = (module.out_channels, module.in_channels // module.groups, *module.kernel_size)
+        case nn.Linear():
+            shape = (module.out_features, module.in_features)
+        case nn.modules.batchnorm._BatchNorm():
+            shape = (module.num_features,)
+        case nn.LayerNorm():
+            shape = tuple(module.normalized_shape)
+        case nn.GroupNorm():
+            shape = (module.num_channels,)
+    return shape
 
 
 def _read(weights: Path) -> dict[str, Tensor]:

@@ -26,12 +26,14 @@ def layer_costs(
 ) -> tuple[LayerCost, ...]:
     """MACs and parameters of every module that owns weights, and of the products of attentions.
 
-    module: the network itself, not the skeleton; its weights are not read.
+    module: the network itself, not the skeleton; its weights are not read. A parameter that several
+        modules share counts with the first.
     """
     axes = _axes(ports, layouts, attentions)
     packed = {a.below(a.weight).rpartition(".")[0]: a for a, _, _ in attentions}
     inside = packed | {a.below(a.projection): a for a, _, _ in attentions}
     costs = []
+    counted: set[int] = set()
     for path, child in module.named_modules():
         own = dict(child.named_parameters(prefix=path, recurse=False))
         if not own:
@@ -40,13 +42,15 @@ def layer_costs(
         positions = _positions(path, child, inside.get(path), calls)
         weight = packed[path].below(packed[path].weight) if path in packed else f"{path}.weight"
         macs = _scale(sizes.get(weight, {}), positions)
+        fresh = [name for name, parameter in own.items() if id(parameter) not in counted]
+        counted |= {id(parameter) for parameter in own.values()}
         costs.append(
             LayerCost(
                 layer=path,
                 kind=type(child).__name__,
                 stage=stage_of(path),
                 macs=_terms(macs),
-                params=_terms(_sum(sizes.values())),
+                params=_terms(_sum(sizes[name] for name in fresh)),
             )
         )
     products = [

@@ -164,6 +164,7 @@ class _Reader:
         self._paths = {child: path for path, child in module.named_modules()}
         self._parameters = {p: path for path, p in module.named_parameters()}
         self._signals: dict[Node, IntArray | None] = {}
+        self._sharing = _sharing(module)
 
     def read(self, nodes: list[Node], graph: DependencyGraph) -> None:
         """Visit every node once, inputs first."""
@@ -183,7 +184,10 @@ class _Reader:
         return node.type in MAKING or node.type is TYPE.PARAMETER or self._repeats(node)
 
     def _repeats(self, node: Node) -> bool:
-        return self._calls.repeats(self._path(node)) and node.type in PASSING
+        return self._is_reused(node) and node.type in PASSING
+
+    def _is_reused(self, node: Node) -> bool:
+        return node.module in self._sharing or self._calls.repeats(self._path(node))
 
     def _path(self, node: Node) -> str:
         path: str = self._paths.get(node.module, "")
@@ -218,7 +222,7 @@ class _Reader:
 
     def _lock_reason(self, node: Node) -> str:
         module = node.module
-        if self._calls.repeats(self._path(node)):
+        if self._is_reused(node):
             return "its weights are used more than once"
         if node.type in (TYPE.EMBED, TYPE.MHA, TYPE.LSTM) or node.type in PASSING:
             return f"a {type(module).__name__} cannot be cut"
@@ -354,6 +358,15 @@ class _Reader:
             signal = self._signals.get(node)
             if signal is not None and (not node.outputs or node.type is TYPE.OUTPUT):
                 self.labels.lock(signal, "output of the network")
+
+
+def _sharing(module: nn.Module) -> set[nn.Module]:
+    """Modules that own a parameter together with another one."""
+    owners: dict[int, set[nn.Module]] = defaultdict(set)
+    for child in module.modules():
+        for parameter in child.parameters(recurse=False):
+            owners[id(parameter)].add(child)
+    return {child for several in owners.values() if len(several) > 1 for child in several}
 
 
 def _edges(nodes: list[Node], graph: DependencyGraph) -> dict[Node, list[_Edge]]:
