@@ -9,8 +9,9 @@ from ap_core.scores import FloatArray
 from ap_core.solver.options import IntArray
 from ap_core.solver.problem import Problem
 
-CELLS = 1024
-"""Cells that the free part of the budget is divided into."""
+PASSES = ((6, 1024), (2, 1024), (1, 4096))
+"""Steps each way that a knapsack looks at, and cells that the free part of the budget is divided
+into: far moves first, then what is left is used up finely."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,9 @@ def fill(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple
     options: must keep to the caps.
     """
     best = tuple(options)
-    for window in (6, 2, 1):
+    for window, cells in PASSES:
         for members in _independent(problem, best, near):
-            best = _knapsack(problem, best, near, members, window)
+            best = _knapsack(problem, best, near, members, window, cells)
     return _greedy(problem, best, near)
 
 
@@ -102,6 +103,7 @@ def _knapsack(
     near: Neighbourhood,
     members: Sequence[int],
     window: int,
+    cells: int,
 ) -> tuple[int, ...]:
     """Best options of some separable variables near the present ones, by dynamic programming.
 
@@ -119,10 +121,10 @@ def _knapsack(
     if len(usable) < len(slack):
         return options
     weights = [
-        np.ceil(((m.costs - low) / slack).max(axis=1) * CELLS * (1 - 1e-12)).astype(np.int64)
+        np.ceil(((m.costs - low) / slack).max(axis=1) * cells * (1 - 1e-12)).astype(np.int64)
         for m, low in zip(moves, floor, strict=True)
     ]
-    chosen = _dynamic(weights, [m.values for m in moves])
+    chosen = _dynamic(weights, [m.values for m in moves], cells)
     if chosen is None:
         return options
     result = list(options)
@@ -149,15 +151,17 @@ def _moves(
     )
 
 
-def _dynamic(weights: Sequence[IntArray], values: Sequence[FloatArray]) -> list[int] | None:
-    """Multiple-choice knapsack over CELLS cells: one option each, most value; None if none fits."""
-    best = np.zeros(CELLS + 1)
+def _dynamic(
+    weights: Sequence[IntArray], values: Sequence[FloatArray], cells: int
+) -> list[int] | None:
+    """Multiple-choice knapsack: one option each, most value; None if none fits."""
+    best = np.zeros(cells + 1)
     choices = []
     for weight, value in zip(weights, values, strict=True):
-        candidates = np.full((len(weight), CELLS + 1), -np.inf)
-        for number, (cells, gain) in enumerate(zip(weight.tolist(), value.tolist(), strict=True)):
-            if cells <= CELLS:
-                candidates[number, cells:] = best[: CELLS + 1 - cells] + gain
+        candidates = np.full((len(weight), cells + 1), -np.inf)
+        for number, (size, gain) in enumerate(zip(weight.tolist(), value.tolist(), strict=True)):
+            if size <= cells:
+                candidates[number, size:] = best[: cells + 1 - size] + gain
         choice = candidates.argmax(axis=0)
         best = np.take_along_axis(candidates, choice[None], axis=0)[0]
         choices.append(choice)
@@ -191,3 +195,39 @@ def _greedy(problem: Problem, options: tuple[int, ...], near: Neighbourhood) -> 
         if move is None:
             return tuple(result)
         result[move[0]] = move[1]
+
+
+def lower(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:
+    """Options that keep to the caps, from ones that do not: the least value for the most cost, move
+    by move.
+    """
+    result = list(options)
+    stale = set(range(len(problem.variables)))
+    moves: dict[int, tuple[float, int]] = {}
+    while not (problem.costs(result) <= problem.limits).all():
+        for v in stale:
+            moves.pop(v, None)
+            found = _cheapest_loss(problem, result, near, v)
+            if found is not None:
+                moves[v] = found
+        if not moves:
+            break
+        v = min(moves, key=lambda v: (moves[v], v))
+        result[v] = moves[v][1]
+        stale = {v, *near.rivals[v]}
+    return tuple(result)
+
+
+def _cheapest_loss(
+    problem: Problem, options: Sequence[int], near: Neighbourhood, v: int
+) -> tuple[float, int] | None:
+    """Value lost for each share of a cap saved, at the least, and the option; None if none does."""
+    costs = variable_costs(problem, options, near, v) / problem.limits
+    saved = (costs[options[v]] - costs).max(axis=1)
+    useful = np.flatnonzero(saved > 0)
+    if not len(useful):
+        return None
+    values = problem.variables[v].values
+    ratios = (values[options[v]] - values[useful]) / saved[useful]
+    place = int(np.argmin(ratios))
+    return float(ratios[place]), int(useful[place])

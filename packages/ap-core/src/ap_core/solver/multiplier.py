@@ -31,11 +31,14 @@ class Priced:
 
     options: of every variable: the best that keeps to all caps. prices: (caps,), at which the best
     plan keeps to the caps. earlier: prices found on the way, which may prove a lower bound.
+    above: options at a price just too low: where the best jumps over the caps, something between
+    these and the others is better than both. Empty where every price keeps to the caps.
     """
 
     options: tuple[int, ...]
     prices: FloatArray
     earlier: tuple[FloatArray, ...] = ()
+    above: tuple[int, ...] = ()
 
 
 def search_prices(problem: Problem) -> Priced | None:
@@ -48,7 +51,11 @@ def search_prices(problem: Problem) -> Priced | None:
     if found is None:
         return None
     near = [_near(problem, v, coarse[v], option) for v, option in enumerate(found.options)]
-    best = Priced(options=_translated(coarse, found.options), prices=found.prices)
+    best = Priced(
+        options=_translated(coarse, found.options),
+        prices=found.prices,
+        above=_translated(coarse, found.above) if found.above else (),
+    )
     for _ in range(MOVES):
         refined = _search(problem.restricted(near), best.prices, FINE)
         if refined is None:
@@ -60,6 +67,7 @@ def search_prices(problem: Problem) -> Priced | None:
             ),
             prices=refined.prices,
             earlier=(*best.earlier, best.prices),
+            above=best.above,
         )
         moved = [_recentred(problem, v, near[v], option) for v, option in enumerate(options)]
         if all(len(a) == len(b) and (a == b).all() for a, b in zip(near, moved, strict=True)):
@@ -155,17 +163,18 @@ def _bisect(
         low, high, stride = high, high * stride, stride**2
         options, _ = elimination.maximise(high * direction)
     best = tuple(options)
+    above: tuple[int, ...] = ()
     while high - low > tolerance * high and high > SMALLEST:
         middle = (low + high) / 2 if low else high / stride
         stride = stride if low else stride**2
         options, _ = elimination.maximise(middle * direction)
         if not _keeps(problem, options, direction):
-            low = middle
+            low, above = middle, tuple(options)
             continue
         high = middle
         if problem.value(options) > problem.value(best) or not _keeps(problem, best, direction):
             best = tuple(options)
-    return Priced(options=best, prices=high * direction)
+    return Priced(options=best, prices=high * direction, above=above)
 
 
 def _keeps(

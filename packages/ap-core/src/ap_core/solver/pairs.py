@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 
+from ap_core.scores import FloatArray
 from ap_core.solver.fill import Neighbourhood, variable_costs
 from ap_core.solver.options import IntArray
 from ap_core.solver.problem import Problem
@@ -14,6 +15,9 @@ REACH = 12
 
 MOST = 24
 """Pairs that are tried."""
+
+SMALL, MOVED = 10, 48
+"""Small moves of a variable, and variables that make them: those that couple least."""
 
 
 def pair_moves(
@@ -61,6 +65,59 @@ def _best_of_pair(
                 trial[other] = int(around[number])
                 best, moved = key, tuple(trial)
     return moved
+
+
+def best_swap(
+    problem: Problem, options: Sequence[int], near: Neighbourhood, enough: float
+) -> tuple[int, ...] | None:
+    """Two variables moved a little, so that at most `enough` of the tightest cap is left, at the
+    least loss of value; None where no two can.
+    """
+    owners, targets, costs, values = _small_moves(problem, options, near)
+    left = 1 - problem.costs(options) / problem.limits
+    slack = (left - costs[:, None, :] - costs[None, :, :]).min(axis=2)
+    apart = np.array([[_are_apart(near, one, other) for other in owners] for one in owners])
+    fits = (slack >= 0) & (slack <= enough) & apart
+    if not fits.any():
+        return None
+    gains = np.where(fits, values[:, None] + values[None, :], -np.inf)
+    first, second = np.unravel_index(int(np.argmax(gains)), gains.shape)
+    result = list(options)
+    for move in (int(first), int(second)):
+        if owners[move] >= 0:
+            result[owners[move]] = targets[move]
+    return tuple(result)
+
+
+def _small_moves(
+    problem: Problem, options: Sequence[int], near: Neighbourhood
+) -> tuple[list[int], list[int], FloatArray, FloatArray]:
+    """Owner, option, change of cost (shares of the caps) and of value, of every small move.
+
+    The first one is to stay: its owner is -1.
+    """
+    owners, targets = [-1], [0]
+    costs, values = [np.zeros(len(problem.limits))], [0.0]
+    free = [v for v, each in enumerate(problem.variables) if len(each) > 1]
+    for v in sorted(free, key=lambda v: (len(near.rivals[v]), v))[:MOVED]:
+        each = variable_costs(problem, options, near, v) / problem.limits
+        near_in_cost = np.argsort(np.abs(each[:, 0] - each[options[v], 0]), kind="stable")
+        for option in near_in_cost[: SMALL + 1].tolist():
+            if option == options[v]:
+                continue
+            owners.append(v)
+            targets.append(option)
+            costs.append(each[option] - each[options[v]])
+            gain = problem.variables[v].values[option] - problem.variables[v].values[options[v]]
+            values.append(float(gain))
+    return owners, targets, np.array(costs), np.array(values)
+
+
+def _are_apart(near: Neighbourhood, one: int, other: int) -> bool:
+    """Whether moves of two variables do not change each other's cost."""
+    if one < 0 or other < 0:
+        return True
+    return one != other and other not in near.rivals[one]
 
 
 def _around(problem: Problem, options: Sequence[int], v: int) -> IntArray:

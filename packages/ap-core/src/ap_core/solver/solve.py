@@ -12,26 +12,34 @@ from ap_core.network import Metric, Network
 from ap_core.plan import Plan
 from ap_core.scores import Scores
 from ap_core.solver.descent import ascend
-from ap_core.solver.fill import Neighbourhood, fill
+from ap_core.solver.fill import Neighbourhood, fill, lower
 from ap_core.solver.multiplier import bound, search_prices
 from ap_core.solver.options import Choice, choices
-from ap_core.solver.pairs import pair_moves
+from ap_core.solver.pairs import best_swap, pair_moves
 from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
+from ap_core.solver.trim import trimmed
 from ap_core.solver.values import Rule, Worth, worths
 from ap_core.strategy import Strategy
 
 FINER = (1, 2, 4, 8)
 """What the default multiples are divided by, one after the other, until a plan ends in the band."""
 
-TIGHT = 5e-4
-"""Share of a cap that may be left before other residual widths are tried."""
+TIGHT, TIGHTEST = 5e-4, 5e-5
+"""Share of a cap that may be left before more is tried: with multiples, with single channels."""
+
+LOOSE = 0.02
+"""Share of a cap that the best plan at a price leaves where it jumps over the cap."""
+
+SACRIFICE = 1e-3
+"""Share of all value that is given up, at most, to leave less of the cap."""
 
 
 def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) -> Plan:
     """Plan of the most value that keeps to every cap and ends in the band below the tightest.
 
     Widths are multiples of what the strategy says; where it leaves that open, the default multiples
-    are halved until the band can be met. Deterministic. Raises: OutOfReachError where no plan keeps
+    are halved until the band can be met, and one group may be a multiple of less, to use up what is
+    left. Deterministic. Raises: OutOfReachError where no plan keeps
     to the caps, or none ends in the band; UsageError for a strategy that names nothing in this
     network.
     """
@@ -92,20 +100,45 @@ def _solve(
     smoothing = Rule.of(strategy, additive=scores.additive).smoothing
     problem = make_problem(network, allowed, worth, budget, smoothing=smoothing)
     near = Neighbourhood.of(problem)
+    tight = TIGHTEST if strategy.round_to == 1 else TIGHT
     priced = search_prices(problem)
     start = ascend(problem, near) if priced is None else priced.options
-    options = max(
-        _candidates(problem, _within(problem, start, near), near),
-        key=lambda o: (
-            _slack(problem, o) <= 2 * TIGHT,
-            _slack(problem, o) <= budget.band,
-            problem.value(o),
-        ),
-    )
+    start = _within(problem, start, near)
+    found = list(_candidates(problem, start, near, tight))
+    if priced is not None and priced.above and _slack(problem, start) > LOOSE:
+        found += _candidates(problem, lower(problem, priced.above, near), near, tight)
+    options = _chosen(problem, found, budget.band, tight)
     plan = _plan(network, problem, options, worth)
     if priced is not None:
         top = bound(problem, priced)
         plan = _bounded(plan, None if top is None else top / problem.total)
+    if _left(budget, plan)[1] > 2 * TIGHT:
+        plan = _trimmed(network, strategy, budget, allowed, worth, smoothing, plan)
+    return plan
+
+
+def _trimmed(
+    network: Network,
+    strategy: Strategy,
+    budget: Budget,
+    allowed: Mapping[str, Choice],
+    worth: Mapping[str, Worth],
+    smoothing: float,
+    plan: Plan,
+) -> Plan:
+    """Plan with one group a multiple of less than the default, if that uses up the cap."""
+    for finer in _finenesses(strategy)[1:]:
+        widths, left = trimmed(
+            network, budget, plan.widths, choices(network, strategy, finer=finer)
+        )
+        if left <= 2 * TIGHT:
+            fixed = {
+                name: replace(choice, widths=np.array([widths[name]]))
+                for name, choice in allowed.items()
+            }
+            problem = make_problem(network, fixed, worth, budget, smoothing=smoothing)
+            found = _plan(network, problem, [0] * len(problem.variables), worth)
+            return _bounded(found, plan.bound)
     return plan
 
 
@@ -147,6 +180,18 @@ def _missed(network: Network, budget: Budget, nearest: Plan, strategy: Strategy)
     )
 
 
+def _chosen(
+    problem: Problem, found: Sequence[tuple[int, ...]], band: float, tight: float
+) -> tuple[int, ...]:
+    """Options of most value in the band; tight ones, if they are worth about as much."""
+    slacks = [_slack(problem, options) for options in found]
+    in_band = [o for o, slack in zip(found, slacks, strict=True) if slack <= band] or found
+    best = max(in_band, key=problem.value)
+    least = problem.value(best) - SACRIFICE * problem.total
+    full = [o for o, slack in zip(found, slacks, strict=True) if slack <= 2 * tight]
+    return max((o for o in full if problem.value(o) >= least), key=problem.value, default=best)
+
+
 def _within(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:
     """Options that keep to the caps: the given ones, or the least of all variables filled up."""
     if (problem.costs(options) <= problem.limits).all():
@@ -159,12 +204,12 @@ def _least(variable: Variable) -> int:
 
 
 def _candidates(
-    problem: Problem, start: tuple[int, ...], near: Neighbourhood
+    problem: Problem, start: tuple[int, ...], near: Neighbourhood, tight: float
 ) -> Iterator[tuple[int, ...]]:
     """Filled plans: of the start; if much is left, of its neighbours, and with pairs moved."""
     best = fill(problem, start, near)
     yield best
-    if _slack(problem, best) <= TIGHT:
+    if _slack(problem, best) <= tight:
         return
     coupled = sorted(range(len(problem.variables)), key=lambda v: (-len(near.rivals[v]), v))[:6]
     for v in coupled:
@@ -176,8 +221,12 @@ def _candidates(
             lowered = _lowered(problem, moved, near)
             if lowered is not None:
                 yield fill(problem, lowered, near)
-    for moved in pair_moves(problem, best, near, TIGHT):
+    for moved in pair_moves(problem, best, near, tight):
         yield fill(problem, moved, near)
+    for enough in (tight, 2 * tight):
+        swapped = best_swap(problem, best, near, enough)
+        if swapped is not None:
+            yield swapped
 
 
 def _lowered(
