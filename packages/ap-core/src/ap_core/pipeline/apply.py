@@ -1,5 +1,6 @@
 """From a plan to a verified network on disk: cut, check, recover, save, reload, measure."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,14 +43,18 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
     with watch.stage("cut"), session.progress.progress(None, "cutting"):
         cut = subject.adapter.copy(subject.loaded.module)
         surgery = subject.adapter.cut(cut, session.tracing, plan)
-    with watch.stage("verify"), session.progress.progress(None, "verifying"):
-        difference = check_cut(subject, session.tracing, plan, cut, seed=seed)
     measure = _measure(session)
-    with watch.stage("recover"), session.progress.progress(None, "recovering"):
-        baseline = measure(subject.loaded.module) if measure else None
-        recoveries = _recover(session, cut, measure)
-    with watch.stage("save"), run.writing(WEIGHTS) as path:
-        subject.adapter.save(cut, path)
+    with ThreadPoolExecutor(max_workers=1) as background:
+        # The disk is slow and needs no processor. Where no recovery will change the network any
+        # more, it is written while it is verified; a run that fails there is never loaded.
+        saving = background.submit(_save, session, cut, run) if measure is None else None
+        with watch.stage("verify"), session.progress.progress(None, "verifying"):
+            difference = check_cut(subject, session.tracing, plan, cut, seed=seed)
+        with watch.stage("recover"), session.progress.progress(None, "recovering"):
+            baseline = measure(subject.loaded.module) if measure else None
+            recoveries = _recover(session, cut, measure)
+        with watch.stage("save"):
+            (saving or background.submit(_save, session, cut, run)).result()
     with watch.stage("verify"), session.progress.progress(None, "verifying the saved file"):
         reloaded = reload(session, surgery, run)
         counters = check_counts(session.registry, plan, reloaded, size)
@@ -64,6 +69,11 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
         quality=quality,
         recoveries=recoveries,
     )
+
+
+def _save(session: Session, cut: "Module", run: RunDirectory) -> None:
+    with run.writing(WEIGHTS) as path:
+        session.subject.adapter.save(cut, path)
 
 
 def reload(session: Session, surgery: Surgery, run: RunDirectory) -> "Module":

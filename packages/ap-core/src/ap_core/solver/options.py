@@ -69,7 +69,7 @@ def _widths(group: Group, strategy: Strategy, finer: int) -> IntArray:
     step = multiple(group, strategy.round_to, finer)
     floor = max(1, ceil(_last(strategy.floors, group, strategy.floor) * whole - 1e-9))
     first = step * ceil(floor / step)
-    widths = np.unique(np.append(np.arange(first, whole, step), whole))
+    widths = np.append(np.arange(first, whole, step), whole)
     fixed = _last(strategy.widths, group, None)
     if fixed is None:
         return widths
