@@ -189,7 +189,10 @@ class ModelAdapter(Protocol):
         """Deep copy, to cut and judge while the whole network stays."""
 
     def perturbed(self, module: Module, *, seed: int) -> Module:
-        """Copy with noise on every weight: no zero that initialisation put there hides an error."""
+        """Copy with noise wherever initialisation put zeros or ones: none of them hides an error.
+
+        May share other tensors with the network: it is to be cut or masked, not trained.
+        """
 
     def blank(self, module: Module) -> Module:
         """Twin on the meta device, which `restore` can turn into the cut network."""

@@ -176,13 +176,15 @@ class DependencyGraphAdapter:
     def perturbed(self, module: Module, *, seed: int) -> Module:
         """Copy with noise on vectors, and on what is zero: neither must hide an error.
 
-        Matrices that were drawn at random stay as they are: initialisation fills a whole tensor
-        with zeros, or none of it.
+        Matrices that were drawn at random stay as they are, and are shared with the network, not
+        copied: initialisation fills a whole tensor with zeros, or none of it.
         """
-        twin, generator = deepcopy(module), torch.Generator().manual_seed(seed)
+        drawn = [p for p in module.parameters() if p.ndim > 1 and bool(p.flatten()[:SAMPLE].all())]
+        twin = deepcopy(module, {id(parameter): parameter for parameter in drawn})
+        shared, generator = set(map(id, drawn)), torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in twin.parameters():
-                if parameter.ndim > 1 and bool(parameter.flatten()[:SAMPLE].all()):
+                if id(parameter) in shared:
                     continue
                 noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
                 parameter.add_(noise, alpha=0.02 if parameter.ndim > 1 else 0.1)
