@@ -1,7 +1,7 @@
 """Telling the user how far a run is: what a use case needs of a console."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
@@ -41,8 +41,12 @@ class Silent:
 class Stopwatch:
     """Seconds spent in each stage of one run."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
+
+    def copy(self) -> "Stopwatch":
+        """Stopwatch that goes on from here: for one of several targets that share what was done."""
+        return Stopwatch(self.seconds)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The main use case: a network and a budget in, a smaller network that keeps to it out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,10 @@ def prune(
     if len(budgets) == 1:
         return (_run(session, budgets[0], output, command),)
     home = output or next_place(HOME, f"{plain(options.model)}-{len(budgets)}-targets")
-    results = tuple(_run(session, each, home / label(each), command) for each in budgets)
+    results = tuple(
+        _run(replace(session, watch=session.watch.copy()), each, home / label(each), command)
+        for each in budgets
+    )
     write_comparison([each.path for each in results if each.path], home)
     return results
 
