@@ -90,6 +90,13 @@ def test_a_finished_run_is_shown_again_on_resume(pruned) -> None:
     assert again["accuracy"] == found["accuracy"]
 
 
+def test_resume_can_be_quiet_but_takes_no_other_options(pruned) -> None:
+    place, _ = pruned
+    assert ap("prune", "--resume", "run", "--quiet", cwd=place).stderr == ""
+    done = ap("prune", "--resume", "run", "--target-macs", "40%", cwd=place, code=2)
+    assert "--target-macs cannot be given" in done.stderr
+
+
 def test_a_used_directory_is_refused_and_stays_as_it_was(pruned) -> None:
     place, _ = pruned
     before = (place / "run" / "plan.json").read_bytes()

@@ -14,6 +14,10 @@ from ap_core.pipeline.prune import prune as prune_to_targets
 from ap_core.pipeline.prune import resume as resume_run
 
 
+WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
+"""Options that change what is shown, not what is done."""
+
+
 def _with_options(command: click.Command) -> click.Command:
     command.params = [*PRUNE_OPTIONS, *command.params]
     return command
@@ -54,7 +58,7 @@ def prune(
     ap prune --model test_resnet --num-classes 10 --input-size 32 --target-macs 50% --data digits
     """
     if resume is not None:
-        if set_by_user := _given(("resume", "as_json")):
+        if set_by_user := _given(WITH_RESUME):
             raise UsageError(
                 f"--resume goes on with the run's own options; {set_by_user[0]} cannot be given",
                 hint=f"leave it out: ap prune --resume {resume}",
