@@ -166,6 +166,29 @@ def test_bad_input_is_refused_in_two_lines(tmp_path: Path, arguments, code, said
     assert not (tmp_path / "runs").exists()
 
 
+def folder_with_a_broken_image(place: Path) -> None:
+    from PIL import Image
+
+    for label, shade in (("a", 40), ("b", 200)):
+        (place / label).mkdir(parents=True)
+        for number in range(30):
+            Image.new("RGB", (40, 40), (number * 8, shade, 3)).save(place / label / f"{number}.png")
+    (place / "a" / "broken.png").write_bytes((place / "a" / "1.png").read_bytes()[:50])
+
+
+def test_a_broken_image_is_named_and_refused_or_left_out(tmp_path: Path) -> None:
+    folder_with_a_broken_image(tmp_path / "images")
+    asked = ("prune", "--model", "test_resnet", "--num-classes", "2", "--input-size", "32")
+    asked = (*asked, *RANDOM, "--target-macs", "50%", "--data", "./images")
+    refused = ap(*asked, cwd=tmp_path, code=1)
+    assert "1 of 61 images in images cannot be read: images/a/broken.png" in refused.stderr
+    assert not (tmp_path / "runs").exists()
+    done = ap(*asked, "--on-corrupt", "skip", "--output", "run", cwd=tmp_path)
+    assert "1 images cannot be read and are left out: images/a/broken.png" in done.stderr
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
+    assert kept["skipped"] == ["images/a/broken.png"]
+
+
 def test_profile_counts_and_draws(tmp_path: Path) -> None:
     done = ap("profile", "--model", "resnet50", "--json", "--picture", "r.svg", cwd=tmp_path)
     found = json.loads(done.stdout)

@@ -282,7 +282,9 @@ class DataSource(Protocol):
         """Batches to report with, disjoint from both others: nothing is selected on them."""
 
     def record(self) -> Mapping[str, object]:
-        """What the run keeps: name, root, sizes, seed, digests of the splits, skipped images."""
+        """What the run keeps: name, root, sizes, seed, digests of the splits; under `skipped`, the
+        list of images that could not be read and were left out.
+        """
 
 
 class Meter(Protocol):

@@ -13,7 +13,6 @@ from ap_core.pipeline.prune import Pruned
 from ap_core.pipeline.prune import prune as prune_to_targets
 from ap_core.pipeline.prune import resume as resume_run
 
-
 WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
 """Options that change what is shown, not what is done."""
 

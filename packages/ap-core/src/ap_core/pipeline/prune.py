@@ -21,7 +21,7 @@ from ap_core.pipeline.recording import (
 from ap_core.pipeline.reload import load_model
 from ap_core.pipeline.searching import find_plan
 from ap_core.pipeline.session import Session, open_session
-from ap_core.pipeline.targets import budgets_of, label
+from ap_core.pipeline.targets import budgets_of, label, typed_targets
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import HOME, RunDirectory, next_place, plain
@@ -69,6 +69,7 @@ def prune(
     Raises: ApError, of the class that says what is wrong; what was on disk before is untouched.
     """
     registry = registry or Registry.from_entry_points()
+    typed_targets(options)
     session = open_session(registry, options, progress or Silent(), module=module)
     budgets = budgets_of(options, session.network)
     for budget in budgets:

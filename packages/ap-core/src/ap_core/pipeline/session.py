@@ -73,6 +73,7 @@ def open_session(
     for operator in tracing.network.uncounted:
         progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
     data = open_data(registry, options, subject.loaded.architecture)
+    _warn_of_skipped(data, progress)
     book = ScoreBook(
         registry,
         subject,
@@ -113,6 +114,14 @@ def _subject(registry: Registry, options: PruneOptions, module: "Module | None")
         seed=options.seed,
     )
     return load_subject(registry, request)
+
+
+def _warn_of_skipped(data: DataSource | None, progress: Progress) -> None:
+    skipped = data.record().get("skipped") if data else None
+    if isinstance(skipped, list) and skipped:
+        named = ", ".join(map(str, skipped[:3]))
+        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        progress.warn(f"{len(skipped)} images cannot be read and are left out: {named}{more}")
 
 
 def _check_same(subject: Subject, before: RunRecord | None) -> None:

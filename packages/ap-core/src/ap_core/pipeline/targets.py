@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from ap_core.budget import Budget, parse_targets
+from ap_core.budget import Budget, Target, parse_targets
 from ap_core.cost import CostModel
 from ap_core.errors import UsageError
 from ap_core.network import Metric, Network
@@ -16,15 +16,20 @@ def budgets_of(options: PruneOptions, network: Network) -> tuple[Budget, ...]:
     Raises: UsageError where there is no target; OutOfReachError where one is not below the network.
     """
     model = CostModel(network)
-    typed = {Metric.MACS: options.target_macs, Metric.PARAMS: options.target_params}
     choices = [
-        [target.cap(model.cost(metric, network.whole)) for target in parse_targets(text, metric)]
-        for metric, text in typed.items()
-        if text
+        [target.cap(model.cost(metric, network.whole)) for target in targets]
+        for metric, targets in typed_targets(options).items()
     ]
-    if not choices:
-        raise UsageError("no target", hint="give --target-macs, --target-params, or both")
     return tuple(Budget(caps=tuple(caps), band=options.band) for caps in product(*choices))
+
+
+def typed_targets(options: PruneOptions) -> dict[Metric, tuple[Target, ...]]:
+    """Targets as the user typed them, which needs no network. Raises: UsageError."""
+    typed = {Metric.MACS: options.target_macs, Metric.PARAMS: options.target_params}
+    targets = {metric: parse_targets(text, metric) for metric, text in typed.items() if text}
+    if not targets:
+        raise UsageError("no target", hint="give --target-macs, --target-params, or both")
+    return targets
 
 
 def label(budget: Budget) -> str:
