@@ -50,9 +50,7 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
         saving = background.submit(_save, session, cut, run) if measure is None else None
         with watch.stage("verify"), session.progress.progress(None, "verifying"):
             difference = check_cut(subject, session.tracing, plan, cut, seed=seed)
-        with watch.stage("recover"), session.progress.progress(None, "recovering"):
-            baseline = measure(subject.loaded.module) if measure else None
-            recoveries = _recover(session, cut, measure)
+        baseline, recoveries = _recovered(session, cut, measure)
         with watch.stage("save"):
             (saving or background.submit(_save, session, cut, run)).result()
     with watch.stage("verify"), session.progress.progress(None, "verifying the saved file"):
@@ -89,10 +87,13 @@ def _measure(session: Session) -> Measure | None:
     return measure_with(session.registry, session.data, size, report=True)
 
 
-def _recover(
+def _recovered(
     session: Session, cut: "Module", measure: Measure | None
-) -> tuple[RecoveryRecord, ...]:
-    if session.data is None:
-        return ()
-    names = session.options.recoveries
-    return recover(session.registry, names, cut, session.data, measure)
+) -> tuple[QualityRecord | None, tuple[RecoveryRecord, ...]]:
+    """Quality of the whole network, and what recoveries made of the cut one, in place."""
+    if session.data is None or measure is None:
+        return None, ()
+    with session.watch.stage("recover"), session.progress.progress(None, "recovering"):
+        baseline = measure(session.subject.loaded.module)
+        names = session.options.recoveries
+        return baseline, recover(session.registry, names, cut, session.data, measure)
