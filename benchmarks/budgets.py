@@ -46,7 +46,7 @@ def row_of(model: str, pruned: Pruned, round_to: int | None) -> Row:
     reloaded = load_model(pruned.path or "")
     size = pruned.network.input_size
     counted = count(reloaded, size)
-    measured = counted.macs
+    measured, theirs = counted.macs, counted.torch_pruning_macs
     result = pruned.record.result
     return {
         "model": model,
@@ -59,7 +59,7 @@ def row_of(model: str, pruned: Pruned, round_to: int | None) -> Row:
         "solves": len(pruned.trials),
         "gap to bound": pruned.plan.gap,
         "params M": pruned.plan.params / 1e6,
-        "torch-pruning G": (counted.torch_pruning_macs or 0) / 1e9,
+        "torch-pruning G": None if theirs is None else theirs / 1e9,
         "solve s": result.seconds["solve"] if result else None,
     }
 

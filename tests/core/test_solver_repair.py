@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from networks import chain, residual_network, scores, vit
+from networks import chain, group, layer, network, residual_network, scores, vit
 
 from ap_core.budget import Budget, Cap
 from ap_core.cost import CostModel
@@ -72,14 +72,31 @@ def test_moves_of_a_pair_keep_to_the_cap() -> None:
     assert all((problem.costs(each) <= problem.limits).all() for each in moves)
 
 
+def one_group_alone():
+    return network([group("c", 64)], [layer("c", 1000, "c")])
+
+
 def test_one_group_is_widened_by_less_than_a_step() -> None:
-    of = residual_network()
-    limit, strategy = budget(of, 0.5), Strategy()
-    plan = solve(of, scores(of), Strategy(round_to=8), limit)
-    widths, left = trimmed(of, limit, plan.widths, choices(of, strategy, finer=8))
-    changed = {name: width for name, width in widths.items() if width != plan.widths[name]}
-    assert len(changed) <= 1
-    assert 0 <= left <= 1 - plan.macs / limit.caps[0].limit
+    of = one_group_alone()
+    limit = Budget(caps=(Cap(metric=Metric.MACS, limit=46_010),), band=0.2)
+    widths, left = trimmed(of, limit, {"c": 40}, choices(of, Strategy(), finer=4))
+    assert widths == {"c": 46}
+    assert left == pytest.approx(10 / 46_010)
+
+
+def test_what_is_within_the_caps_by_no_wider_group_stays() -> None:
+    of = one_group_alone()
+    limit = Budget(caps=(Cap(metric=Metric.MACS, limit=40_500),), band=0.2)
+    widths, left = trimmed(of, limit, {"c": 40}, choices(of, Strategy(), finer=8))
+    assert widths == {"c": 40}
+    assert left == pytest.approx(500 / 40_500)
+
+
+def test_default_multiples_give_way_to_use_up_the_cap_and_named_ones_do_not() -> None:
+    of = one_group_alone()
+    limit = Budget(caps=(Cap(metric=Metric.MACS, limit=46_010),), band=0.2)
+    assert solve(of, scores(of), Strategy(), limit).widths == {"c": 46}
+    assert solve(of, scores(of), Strategy(round_to=8), limit).widths == {"c": 40}
 
 
 def test_a_bound_from_options_taken_together_is_above_the_exact_one() -> None:

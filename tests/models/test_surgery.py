@@ -44,6 +44,15 @@ def loaded(adapter: DependencyGraphAdapter, name: str, side: int):
     return found.module, found.architecture
 
 
+def cut_resnet():
+    adapter = ResNetAdapter()
+    module, architecture = loaded(adapter, "test_resnet", 64)
+    tracing = adapter.trace(module, architecture)
+    cut = adapter.copy(module)
+    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    return adapter, module, cut, surgery
+
+
 @pytest.fixture(params=CASES, ids=[case[1] for case in CASES], scope="module")
 def case(request):
     kind, name, side = request.param
@@ -236,11 +245,7 @@ def test_layers_that_share_weights_keep_their_channels_and_their_tie(tmp_path: P
 
 
 def test_widths_that_do_not_fit_the_tensors_are_refused(tmp_path: Path) -> None:
-    adapter = ResNetAdapter()
-    module, architecture = loaded(adapter, "test_resnet", 64)
-    tracing = adapter.trace(module, architecture)
-    cut = adapter.copy(module)
-    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    adapter, module, cut, surgery = cut_resnet()
     adapter.save(cut, tmp_path / "cut.safetensors")
     layer = next(path for path, values in surgery.attributes.items() if "out_channels" in values)
     wrong = {**surgery.attributes, layer: {**surgery.attributes[layer], "out_channels": 3}}
@@ -272,11 +277,7 @@ def test_networks_differ_by_a_bit_a_setting_or_a_class() -> None:
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    adapter = ResNetAdapter()
-    module, architecture = loaded(adapter, "test_resnet", 64)
-    tracing = adapter.trace(module, architecture)
-    cut = adapter.copy(module)
-    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    adapter, module, cut, surgery = cut_resnet()
     place = tmp_path / "cut.safetensors"
     adapter.save(cut, place)
     place.write_bytes(place.read_bytes()[:1000])
@@ -288,11 +289,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
-    adapter = ResNetAdapter()
-    module, architecture = loaded(adapter, "test_resnet", 64)
-    tracing = adapter.trace(module, architecture)
-    cut = adapter.copy(module)
-    surgery = adapter.cut(cut, tracing, random_plan(tracing.network))
+    adapter, module, _, surgery = cut_resnet()
     place = tmp_path / "other.safetensors"
     adapter.save(nn.Linear(3, 4), place)
     with pytest.raises(CheckpointError, match=r"tensors missing, 2 foreign"):

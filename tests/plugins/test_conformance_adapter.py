@@ -215,7 +215,16 @@ def test_a_restored_network_that_differs_is_found(good):
                 restored.classifier.bias += 1
             return restored
 
-    assert "the restored network differs from the saved one by" in found_in(Bad())
+    expected = "the restored network is not the saved one: classifier.bias holds other numbers"
+    assert found_in(Bad()) == expected
+
+
+def test_an_adapter_that_sees_no_difference_is_found(good):
+    class Bad(good):
+        def unlike(self, one, other):
+            return ""
+
+    assert found_in(Bad()) == "unlike() sees no difference after a cut"
 
 
 def test_a_damaged_file_that_is_taken_is_found(good):

@@ -69,6 +69,7 @@ def prune(
     Raises: ApError, of the class that says what is wrong; what was on disk before is untouched.
     """
     registry = registry or Registry.from_entry_points()
+    # A target that is no amount is refused before anything is loaded.
     typed_targets(options)
     session = open_session(registry, options, progress or Silent(), module=module)
     budgets = budgets_of(options, session.network)

@@ -81,7 +81,9 @@ def ap_model_adapters() -> Iterable[ModelAdapterOffer]:  # type: ignore[empty-bo
 def ap_importances() -> Iterable[ImportanceOffer]:  # type: ignore[empty-body]
     """Offer importances: criteria that score channels.
 
-    The thing that is offered is a `ap_core.contracts.Importance`.
+    The thing that is offered is a `ap_core.contracts.Importance`. Say `needs_data=True` where it
+    looks at gradients, and `additive=True` where its scores are changes of the loss: those are on
+    one scale over the whole network, and are summed as they are.
 
     Example, in my_plugin/plugin.py:
 

@@ -69,8 +69,8 @@ class ImportanceOffer(Offer["Importance"]):
     """
 
     needs_data: bool = False
-    additive: bool = False
     control: bool = False
+    additive: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

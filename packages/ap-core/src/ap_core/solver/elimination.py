@@ -130,7 +130,7 @@ def _step(
     products: Sequence[Product],
     tables: tuple[int, ...],
 ) -> Step:
-    linear = not tables and is_linear(problem, variable)
+    linear = not tables and _is_linear(problem, variable, products)
     axes = neighbours if linear else (variable, *neighbours)
     costs: list[list[FloatArray]] = [[] for _ in problem.limits]
     for product in products:
@@ -161,12 +161,11 @@ def _merged(arrays: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
     return tuple(by_shape.values())
 
 
-def is_linear(problem: Problem, variable: int) -> bool:
-    """Whether costs are linear in a variable's one width, and its values are concave."""
+def _is_linear(problem: Problem, variable: int, products: Sequence[Product]) -> bool:
     each = problem.variables[variable]
     if len(each.groups) != 1:
         return False
-    powers = [p for product in problem.products for v, p in product.factors if v == variable]
+    powers = [p for product in products for v, p in product.factors if v == variable]
     if any(p != (1,) for p in powers) or len(each) < 2:
         return all(p == (1,) for p in powers)
     slopes = np.diff(each.values) / np.diff(each.widths[:, 0])

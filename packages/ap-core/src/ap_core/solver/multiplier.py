@@ -112,6 +112,7 @@ def _merged(variable: Variable, centre: int) -> Variable:
 
 def _starts(centre: int, count: int) -> IntArray:
     """First options of the ranges that are taken together: single ones near the centre."""
+    # 24 single ones, then ranges that grow by an eighth each: some 130 cover any width.
     steps = np.cumsum(np.maximum(1.0, np.exp(np.arange(200) / 8 - 3))).astype(np.int64)
     starts = np.concatenate([centre - steps, [centre], centre + steps, [0]])
     return np.unique(starts[(starts >= 0) & (starts < count)])

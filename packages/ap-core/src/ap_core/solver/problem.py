@@ -133,9 +133,8 @@ class _CostTable:
             for position, factor in enumerate(product.factors):
                 start[row, position] = place[factor]
                 which[row, position] = factor[0]
-        coefficients = np.zeros((len(problem.products), len(problem.limits)))
-        for row, product in enumerate(problem.products):
-            coefficients[row] = product.coefficients
+        coefficients = np.array([product.coefficients for product in problem.products])
+        coefficients = coefficients.reshape(len(problem.products), len(problem.limits))
         return cls(flat=np.concatenate(flat), start=start, which=which, coefficients=coefficients)
 
 

@@ -39,9 +39,9 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
 
     Widths are multiples of what the strategy says; where it leaves that open, the default multiples
     are halved until the band can be met, and one group may be a multiple of less, to use up what is
-    left. Deterministic. Raises: OutOfReachError where no plan keeps
-    to the caps, or none ends in the band; UsageError for a strategy that names nothing in this
-    network.
+    left. Deterministic.
+    Raises: OutOfReachError where no plan keeps to the caps, or none ends in the band; UsageError
+    for a strategy that names nothing in this network.
     """
     check_reach(network, strategy, budget)
     nearest: Plan | None = None

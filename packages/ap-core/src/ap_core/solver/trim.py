@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from ap_core.budget import Budget
 from ap_core.cost import CostModel
 from ap_core.network import GroupKind, Network
-from ap_core.solver.options import Choice
+from ap_core.solver.options import MULTIPLES, Choice
+
+LARGEST = max(multiple for _, multiple in MULTIPLES)
 
 
 def trimmed(
@@ -28,13 +30,13 @@ def trimmed(
 def _widened(
     network: Network, widths: Mapping[str, int], finer: Mapping[str, Choice]
 ) -> Iterator[dict[str, int]]:
-    """Widths with one plain group at its next finer width."""
+    """Widths with one plain group a little wider, by less than the largest default multiple."""
     for group in network.free:
         if group.kind is GroupKind.HEADS or group.inside:
             continue
         wider = [w for w in finer[group.name].widths.tolist() if w > widths[group.name]]
-        if wider:
-            yield {**widths, group.name: wider[0]}
+        for width in wider[:LARGEST]:
+            yield {**widths, group.name: width}
 
 
 def _left(model: CostModel, budget: Budget, widths: Mapping[str, int]) -> float:

@@ -148,6 +148,8 @@ def _check_weights(subject: Subject) -> None:
         again.weights_sha256 == subject.loaded.weights_sha256,
         "load() with one seed gives two sets of weights",
     )
+    unlike = subject.adapter.unlike(subject.module, again.module)
+    require(not unlike, f"load() with one seed gives two networks: {unlike}")
     far = subject.difference(subject.module, again.module)
     require(far <= ROUNDING, f"one network, two outputs: they differ by {far:.2g}")
     size, classes = subject.architecture.input_size, subject.architecture.num_classes
@@ -290,6 +292,9 @@ def _check_store(subject: Subject, cut: "Module", surgery: Surgery, folder: Path
     restored = adapter.restore(subject.skeleton(), surgery, weights)
     left = [name for name, tensor in restored.state_dict().items() if tensor.device.type == "meta"]
     require(not left, f"restore() leaves {left[:3]} without weights")
+    unlike = adapter.unlike(cut, restored)
+    require(not unlike, f"the restored network is not the saved one: {unlike}")
+    require(adapter.unlike(subject.module, cut), "unlike() sees no difference after a cut")
     far = subject.difference(cut, restored)
     require(far <= ROUNDING, f"the restored network differs from the saved one by {far:.2g}")
     damaged.write_bytes(content[: len(content) // 2])

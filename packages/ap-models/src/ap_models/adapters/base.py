@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ap_core.strategy import Reduction
 
 WIDTH_ATTRIBUTES = ("num_features", "head_hidden_size", "embed_dim", "hidden_dim", "in_features")
-
+"""What timm's and torchvision's holders of layers call the width of their residual stream."""
 
 SAMPLE = 64
 """Elements that tell whether a tensor was filled with zeros."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from ap_core.network import Group, LayerCost, Term
 from ap_models.attention import Attention
-from ap_models.tracing.graph import Calls
+from ap_models.tracing.forward import Calls
 from ap_models.tracing.groups import Layout, StageOf
 from ap_models.tracing.ports import Port
 
