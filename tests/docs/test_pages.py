@@ -1,4 +1,7 @@
-"""What the documentation tells to type is typed: every `sh` and `python` block, page by page."""
+"""What the documentation tells to type is typed: every `sh` and `python` block, page by page.
+
+A block marked `text said` is what the command before it says.
+"""
 
 import os
 import re
@@ -10,10 +13,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
-BLOCK = re.compile(r"^```(sh|python)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^```(sh|python|text(?= said))(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
-def run_shell(code: str, place: Path, expected: int) -> None:
+def run_shell(code: str, place: Path, expected: int) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-c", code],
@@ -24,6 +29,7 @@ def run_shell(code: str, place: Path, expected: int) -> None:
         check=False,
     )
     assert done.returncode == expected, f"{code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
@@ -32,11 +38,14 @@ def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
     names: dict[str, object] = {}
     blocks = BLOCK.findall(page.read_text("utf-8"))
     assert blocks
+    said = ""
     for language, about, code in blocks:
         if title := re.search(r'title="([^"]+)"', about):
             (tmp_path / title[1]).write_text(code)
         elif language == "sh":
             exit_code = re.search(r"exit=(\d+)", about)
-            run_shell(code, tmp_path, int(exit_code[1]) if exit_code else 0)
+            said = run_shell(code, tmp_path, int(exit_code[1]) if exit_code else 0)
+        elif language == "text":
+            assert code in said
         else:
             exec(compile(code, page.name, "exec"), names)  # noqa: S102
