@@ -126,3 +126,18 @@ def test_meters_name_what_they_measure():
     size = {"input_size": (3, 4, 4), "data": None}
     assert macs_meter(module, **size) == {"macs": 8 * 3 * 16, "torch_pruning_macs": 8 * 4 * 16}
     assert params_meter(module, **size) == {"params": 32}
+
+
+def test_where_torch_pruning_trips_over_a_network_ours_still_counts():
+    class ByName(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 8, 1)
+
+        def forward(self, x):
+            return self.convolution(input=x)
+
+    found = count(ByName(), (3, 4, 4))
+    assert found.macs == 8 * 3 * 16
+    assert found.torch_pruning_macs is None
+    assert found.others == {}

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverloadPacket
 from torch.nn import Module
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -52,21 +54,25 @@ def count(module: Module, input_size: tuple[int, int, int]) -> Count:
     missed by the counter on a CPU. torch-pruning's counter watches the same forward pass.
     Raises: ModelError where the network does not run there.
     """
-    with _without_weights(module, input_size) as (twin, image), _slow_path():
+    with _slow_path():
         try:
-            return _watched(lambda: _run_torch_pruning(twin, image))
-        except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError):
+            return _watched(module, input_size, _run_torch_pruning)
+        except (AttributeError, LookupError, ModelError):
             # Its hooks trip over some modules; whether the network itself does shows without them.
-            return _watched(lambda: _run(twin, image))
+            return _watched(module, input_size, _run)
 
 
-def _watched(forward: Callable[[], int | None]) -> Count:
+def _watched(
+    module: Module,
+    input_size: tuple[int, int, int],
+    forward: Callable[[Module, Tensor], int | None],
+) -> Count:
     """Count of what happens in one forward pass. forward: returns torch-pruning's own count."""
     listing = _Listing()
     counter = FlopCounterMode(display=False)
     # The counter takes composite operators apart; what it then calls reaches the listing.
-    with listing, counter:
-        theirs = forward()
+    with _without_weights(module, input_size) as (twin, image), listing, counter:
+        theirs = forward(twin, image)
     return Count(
         macs=counter.get_total_flops() // 2,
         torch_pruning_macs=theirs,
@@ -77,6 +83,8 @@ def _watched(forward: Callable[[], int | None]) -> Count:
 def _run_torch_pruning(module: Module, image: Tensor) -> int:
     from torch_pruning.utils import count_ops_and_params
 
+    # It copies what it counts; the twin is a copy already, and nobody needs it afterwards.
+    vars(module)["__deepcopy__"] = lambda _memo: module
     macs, _ = count_ops_and_params(module, image)
     return int(macs)
 
@@ -129,9 +137,14 @@ class _Listing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.uncounted: set[str] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204
-        if func._overloadpacket not in flop_registry and _multiplies(str(func._overloadpacket)):
+        if _unknown(func._overloadpacket):
             self.uncounted.add(str(func._overloadpacket))
         return func(*args, **(kwargs or {}))
+
+
+@cache
+def _unknown(operator: OpOverloadPacket[..., object]) -> bool:
+    return operator not in flop_registry and _multiplies(str(operator))
 
 
 def _multiplies(operator: str) -> bool:

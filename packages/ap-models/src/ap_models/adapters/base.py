@@ -14,7 +14,7 @@ from ap_core.plan import Plan
 from ap_models.attention import Attention, find_attentions
 from ap_models.loading import properties, weights, zoo
 from ap_models.skeleton import meta_copy
-from ap_models.surgery.compare import unlike
+from ap_models.surgery.compare import difference, unlike
 from ap_models.surgery.cut import cut, set_attributes
 from ap_models.surgery.mask import mask
 from ap_models.surgery.store import restore, save
@@ -159,11 +159,7 @@ class DependencyGraphAdapter:
         """Largest absolute difference of the outputs on a random image, relative to the largest
         absolute output of the first.
         """
-        images = torch.randn(1, *input_size, generator=torch.Generator().manual_seed(seed))
-        with torch.inference_mode():
-            expected, found = one(images), other(images)
-        scale = float(expected.abs().max())
-        return float((expected - found).abs().max()) / (scale or 1.0)
+        return difference(one, other, input_size=input_size, seed=seed)
 
     def unlike(self, one: Module, other: Module) -> str:
         """First tensor, class or setting in which two networks differ; empty where none does."""
