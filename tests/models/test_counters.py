@@ -12,7 +12,6 @@ from ap_models.counters import (
     count_params,
     macs_meter,
     params_meter,
-    uncounted,
 )
 from ap_models.loading import zoo
 
@@ -86,14 +85,14 @@ def test_multiplications_without_a_formula_are_reported():
             rows = image.flatten(1, 2)
             return torch.cdist(rows, rows) * torch.mv(rows[0], rows[0, 0]).sum()
 
-    found = uncounted(Distances(), (3, 6, 4))
-    assert found == ("aten._cdist_forward", "aten.mv")
+    found = count(Distances(), (3, 6, 4))
+    assert found.uncounted == ("aten._cdist_forward", "aten.mv")
 
 
 def test_common_networks_have_nothing_uncounted():
     with torch.device("meta"):
         for name in ("test_resnet", "test_vit", "test_convnext", "test_efficientnet"):
-            assert uncounted(zoo.build(name), (3, 160, 160)) == ()
+            assert count(zoo.build(name), (3, 160, 160)).uncounted == ()
 
 
 def test_shared_parameters_count_once_and_buffers_never():
@@ -141,3 +140,19 @@ def test_where_torch_pruning_trips_over_a_network_ours_still_counts():
     assert found.macs == 8 * 3 * 16
     assert found.torch_pruning_macs is None
     assert found.others == {}
+
+
+def test_attention_that_is_called_by_keywords_is_counted():
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, image):
+            tokens = image.flatten(2)
+            return self.attention(query=tokens, key=tokens, value=tokens)[0]
+
+    found = count(Tokens(), (5, 2, 4))
+    assert found.macs == 5 * 4 * 8 * 8 + 2 * 5 * 5 * 8
+    assert found.torch_pruning_macs is None
+    assert found.uncounted == ()

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -76,7 +75,7 @@ def _watched(
     return Count(
         macs=counter.get_total_flops() // 2,
         torch_pruning_macs=theirs,
-        uncounted=tuple(sorted(listing.uncounted)),
+        uncounted=tuple(sorted(str(operator) for operator in listing.ran if _unknown(operator))),
     )
 
 
@@ -96,11 +95,6 @@ def _run(module: Module, image: Tensor) -> None:
 def count_macs(module: Module, input_size: tuple[int, int, int]) -> int:
     """Multiply-accumulates of one forward pass at batch 1."""
     return count(module, input_size).macs
-
-
-def uncounted(module: Module, input_size: tuple[int, int, int]) -> tuple[str, ...]:
-    """Operators with arithmetic that `count_macs` misses, sorted."""
-    return count(module, input_size).uncounted
 
 
 def count_params(module: Module) -> int:
@@ -130,20 +124,19 @@ def params_meter(
 
 
 class _Listing(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps the names of operators that multiply and have no formula."""
+    """Keeps the operators that ran."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.uncounted: set[str] = set()
+        self.ran: set[OpOverloadPacket[..., object]] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN204
-        if _unknown(func._overloadpacket):
-            self.uncounted.add(str(func._overloadpacket))
+        self.ran.add(func._overloadpacket)
         return func(*args, **(kwargs or {}))
 
 
-@cache
 def _unknown(operator: OpOverloadPacket[..., object]) -> bool:
+    """Whether an operator multiplies and has no formula."""
     return operator not in flop_registry and _multiplies(str(operator))
 
 

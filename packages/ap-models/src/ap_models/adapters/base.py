@@ -13,6 +13,7 @@ from ap_core.errors import ModelError
 from ap_core.plan import Plan
 from ap_models.attention import Attention, find_attentions
 from ap_models.loading import properties, weights, zoo
+from ap_models.loading.digest import weights_digest
 from ap_models.skeleton import meta_copy
 from ap_models.surgery.compare import difference, unlike
 from ap_models.surgery.cut import cut, set_attributes
@@ -189,6 +190,10 @@ class DependencyGraphAdapter:
     def blank(self, module: Module) -> Module:
         """Twin on the meta device, which `restore` can turn into the cut network."""
         return meta_copy(module)
+
+    def digest(self, module: Module) -> str:
+        """SHA-256 over names, types, shapes and bytes of all parameters and buffers."""
+        return weights_digest(module)
 
     def save(self, module: Module, path: Path) -> None:
         """Write parameters and buffers as safetensors; same tensors, same bytes."""
