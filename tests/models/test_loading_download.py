@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -179,6 +180,73 @@ def test_torchvisions_weights_keep_what_fits_another_classifier_and_size(hub_cac
     assert torch.equal(found.conv_proj.weight, trained.conv_proj.weight)
     same = zoo.build(name, pretrained=True)
     assert weights_digest(same) == weights_digest(trained)
+
+
+def put_in_cache(hub_cache, name, content):
+    hub_cache.mkdir(exist_ok=True)
+    torch.save(content, hub_cache / zoo.torchvision_weights(name).url.rpartition("/")[2])
+
+
+class Touch:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return (type(self.file).touch, (self.file,))
+
+
+def test_torchvisions_weights_run_no_code(hub_cache, tmp_path):
+    name = "torchvision/squeezenet1_1.IMAGENET1K_V1"
+    state = zoo.build(name).state_dict()
+    put_in_cache(hub_cache, name, {**state, "more": Touch(tmp_path / "ran")})
+    with pytest.raises(CheckpointError, match="loading them could run code") as caught:
+        zoo.build(name, pretrained=True)
+    assert f"the published weights of {name} are damaged or do not fit" in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def old_dense_names(state):
+    return {re.sub(r"(denselayer\d+\.[a-z]+)(\d)", r"\1.\2", k): v for k, v in state.items()}
+
+
+def with_auxiliary_heads(state):
+    return {**state, "AuxLogits.fc.weight": torch.zeros(2, 2), "aux1.fc.weight": torch.zeros(2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "as_published"),
+    [
+        ("densenet121", old_dense_names),
+        ("googlenet", with_auxiliary_heads),
+        ("mnasnet0_5", lambda state: state),
+    ],
+)
+def test_torchvisions_older_files_are_read_as_torchvision_does(
+    hub_cache, architecture, as_published
+):
+    name = f"torchvision/{architecture}.IMAGENET1K_V1"
+    trained = zoo.build(name)
+    put_in_cache(hub_cache, name, as_published(trained.state_dict()))
+    assert weights_digest(zoo.build(name, pretrained=True)) == weights_digest(trained)
+
+
+def test_weights_of_another_network_in_the_cache_are_said(hub_cache):
+    name = "torchvision/squeezenet1_1.IMAGENET1K_V1"
+    put_in_cache(hub_cache, name, zoo.build("torchvision/squeezenet1_0").state_dict())
+    with pytest.raises(CheckpointError, match=f"weights of {name} are damaged or do not fit"):
+        zoo.build(name, pretrained=True)
+
+
+def test_an_error_without_a_text_is_named_by_its_kind(hub_cache, monkeypatch):
+    def fail(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    wrong = pytest.raises(CheckpointError, match="cannot be had: TimeoutError")
+    with serving({"/weights.pth": b"tensors"}) as (address, _), wrong:
+        fetch(Publication(name="some", url=f"{address}/weights.pth"))
 
 
 def test_damaged_weights_in_the_cache_are_said(hub_cache):

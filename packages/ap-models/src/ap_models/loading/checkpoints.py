@@ -5,6 +5,7 @@ import pickle
 import struct
 import sys
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,10 @@ def _unwrapped(found: object) -> State:
         found = inner
     if not isinstance(found, Mapping):
         return {}
-    return {_bare(str(k)): v for k, v in found.items() if isinstance(v, Tensor)}
+    state = OrderedDict((_bare(str(k)), v) for k, v in found.items() if isinstance(v, Tensor))
+    # Torch keeps the versions of the layers there; some read older tensors by them.
+    vars(state).update(getattr(found, "__dict__", {}))
+    return state
 
 
 def _bare(key: str) -> str:

@@ -154,7 +154,8 @@ def _download(published: Publication) -> Path:
     try:
         return _from_hub(published) if published.repository else _from_url(published.url)
     except (OSError, RuntimeError, transport) as error:
-        raise _unreachable(published, str(error).strip().splitlines()[0]) from error
+        first, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+        raise _unreachable(published, first) from error
 
 
 def _from_hub(published: Publication) -> Path:

@@ -1,5 +1,6 @@
 """Names and builders of the networks that timm and torchvision publish."""
 
+import re
 import warnings
 from collections.abc import Collection, Mapping
 from pickle import UnpicklingError
@@ -9,6 +10,7 @@ from safetensors import SafetensorError
 from torch.nn import Module
 
 from ap_core.errors import CheckpointError, ModelError, unknown_name
+from ap_models.loading.checkpoints import State, read_checkpoint
 from ap_models.loading.published import fetch, publication
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ ALIASES: Mapping[str, str] = {
 """The DeiT names that papers use, beyond the general rule that `_patch16_224` may be left out."""
 
 _AUXILIARY = {"googlenet", "inception_v3"}
+_AUXILIARY_HEADS = ("aux1.", "aux2.", "AuxLogits.")
+_OLD_DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+"""Names in the published DenseNets: "norm.1" of what is "norm1" since names hold no dots."""
 
 
 def resolve(name: str) -> str | None:
@@ -90,10 +95,7 @@ def build(
     except (EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
         if not pretrained:
             raise _cannot_build(canonical, error) from error
-        raise CheckpointError(
-            f"the published weights of {canonical} are damaged or do not fit: {error}",
-            hint="delete them from the cache, so that they are fetched anew",
-        ) from error
+        raise _damaged(canonical, error) from error
     except (AssertionError, TypeError, ValueError) as error:
         raise _cannot_build(canonical, error) from error
 
@@ -121,6 +123,13 @@ def torchvision_weights(canonical: str) -> "WeightsEnum":
         raise unknown_name(f"weights tag of {TORCHVISION}{name}", tag, known.__members__)
     found: WeightsEnum = known[tag or "DEFAULT"]
     return found
+
+
+def _damaged(canonical: str, why: object) -> CheckpointError:
+    return CheckpointError(
+        f"the published weights of {canonical} are damaged or do not fit: {why}",
+        hint="delete them from the cache, so that they are fetched anew",
+    )
 
 
 def _cannot_build(canonical: str, error: Exception) -> ModelError:
@@ -197,22 +206,46 @@ def _make_torchvision(
     *,
     pretrained: bool,
 ) -> Module:
+    published = published_classes(canonical)
+    classes = published if num_classes is None else num_classes
+    own, options = (_torchvision_options(canonical, size) for size in (None, input_size))
+    if not pretrained:
+        return _torchvision_network(canonical, classes, options, fresh=True)
+    state = _published_state(canonical)
+    whole = _torchvision_network(canonical, published, own, fresh=False)
+    whole.load_state_dict(state)
+    if (classes, options) == (published, own):
+        return whole
+    return _carry_over(whole, _torchvision_network(canonical, classes, options, fresh=True))
+
+
+def _torchvision_network(
+    canonical: str, classes: int | None, options: Mapping[str, object], *, fresh: bool
+) -> Module:
+    """Network with random weights. fresh: they are kept, and must be drawn by its own rule."""
     from torchvision.models import get_model
 
     name, _ = _torchvision_parts(canonical)
-    options = _torchvision_options(canonical, input_size)
-    if not pretrained:
-        if name in _AUXILIARY:
-            options["init_weights"] = True
-        classes = published_classes(canonical) if num_classes is None else num_classes
-        module: Module = get_model(name, weights=None, num_classes=classes, **options)
-        return module
-    fetch(publication(canonical))
-    whole: Module = get_model(name, weights=torchvision_weights(canonical), **_same_size(options))
-    if num_classes is None and options == _same_size(options):
-        return whole
-    part = _make_torchvision(canonical, num_classes, input_size, pretrained=False)
-    return _carry_over(whole, part)
+    rule = {"init_weights": fresh} if name in _AUXILIARY else {}
+    module: Module = get_model(name, weights=None, num_classes=classes, **rule, **options)
+    return module
+
+
+def _published_state(canonical: str) -> State:
+    """Tensors that torchvision publishes, under the names of its network today.
+
+    torchvision's own loader unpickles whatever the file holds.
+    """
+    file = fetch(publication(canonical))
+    try:
+        state = read_checkpoint(file)
+    except CheckpointError as error:
+        raise _damaged(canonical, error.message) from error
+    for key in list(state):
+        tensor = state.pop(key)
+        if not key.startswith(_AUXILIARY_HEADS):
+            state[_OLD_DENSE_LAYER.sub(r"\1\2", key)] = tensor
+    return state
 
 
 def _torchvision_options(
@@ -223,7 +256,7 @@ def _torchvision_options(
     family = family_module(canonical)
     options: dict[str, object] = {}
     if name in _AUXILIARY:
-        # With published weights torchvision drops the auxiliary heads; without, it must as well.
+        # The auxiliary heads are for training only.
         options |= {"transform_input": True, "aux_logits": False}
     crop = int(torchvision_weights(canonical).transforms().crop_size[0])
     channels, height, width = input_size or (3, crop, crop)
@@ -236,10 +269,6 @@ def _torchvision_options(
     if family.endswith(".maxvit"):
         options["input_size"] = (height, width)
     return options
-
-
-def _same_size(options: Mapping[str, object]) -> dict[str, object]:
-    return {k: v for k, v in options.items() if k not in {"image_size", "input_size"}}
 
 
 def _carry_over(whole: Module, part: Module) -> Module:
