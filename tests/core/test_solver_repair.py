@@ -44,7 +44,7 @@ def test_lowering_the_whole_network_keeps_to_the_cap(of, share) -> None:
 def test_lowering_ends_where_nothing_can_be_saved() -> None:
     problem = problem_of(residual_network(), 0.01)
     least = [0] * len(problem.variables)
-    assert lower(problem, least, Neighbourhood.of(problem)) == tuple(least)
+    assert lower(problem, least, Neighbourhood.of(problem)) is None
 
 
 def test_a_swap_keeps_to_the_cap_and_leaves_little() -> None:

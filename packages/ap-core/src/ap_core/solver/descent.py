@@ -13,12 +13,12 @@ def ascend(problem: Problem, near: Neighbourhood) -> tuple[int, ...]:
     """Options that keep to the caps: for each price, every variable in turn at its best."""
     low, high = 0.0, 1.0
     best = tuple(int(np.argmin(v.widths.prod(axis=1))) for v in problem.variables)
-    while not _fits(problem, _at(problem, near, high)) and high < 2.0**60:
+    while not problem.allows(_at(problem, near, high)) and high < 2.0**60:
         low, high = high, high * 4
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         found = _at(problem, near, middle)
-        if not _fits(problem, found):
+        if not problem.allows(found):
             low = middle
             continue
         high = middle
@@ -38,7 +38,3 @@ def _at(problem: Problem, near: Neighbourhood, price: float) -> tuple[int, ...]:
         if options == before:
             break
     return tuple(options)
-
-
-def _fits(problem: Problem, options: tuple[int, ...]) -> bool:
-    return bool((problem.costs(options) <= problem.limits).all())

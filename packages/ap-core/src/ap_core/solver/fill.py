@@ -131,8 +131,7 @@ def _knapsack(
     for m, choice in zip(moves, chosen, strict=True):
         result[m.variable] = int(m.options[choice])
     better = problem.value(result) > problem.value(options)
-    fits = bool((problem.costs(result) <= problem.limits).all())
-    return tuple(result) if better and fits else options
+    return tuple(result) if better and problem.allows(result) else options
 
 
 def _moves(
@@ -197,21 +196,23 @@ def _greedy(problem: Problem, options: tuple[int, ...], near: Neighbourhood) -> 
         result[move[0]] = move[1]
 
 
-def lower(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:
+def lower(
+    problem: Problem, options: Sequence[int], near: Neighbourhood
+) -> tuple[int, ...] | None:
     """Options that keep to the caps, from ones that do not: the least value for the most cost, move
-    by move.
+    by move; None where no move saves any more.
     """
     result = list(options)
     stale = set(range(len(problem.variables)))
     moves: dict[int, tuple[float, int]] = {}
-    while not (problem.costs(result) <= problem.limits).all():
+    while not problem.allows(result):
         for v in stale:
             moves.pop(v, None)
             found = _cheapest_loss(problem, result, near, v)
             if found is not None:
                 moves[v] = found
         if not moves:
-            break
+            return None
         v = min(moves, key=lambda v: (moves[v], v))
         result[v] = moves[v][1]
         stale = {v, *near.rivals[v]}

@@ -21,6 +21,9 @@ MOVES = 4
 LARGEST, SMALLEST = 2.0**60, 1e-12
 """Multipliers beyond which nothing changes."""
 
+ROUNDING = 1e-9
+"""Share of the terms of a proof that it is lifted by: more than floating point can be off."""
+
 DIRECTIONS = 6
 """Halvings of the angle between two multipliers, where two caps bind."""
 
@@ -63,7 +66,7 @@ def search_prices(problem: Problem) -> Priced | None:
         options = _translated(near, refined.options)
         best = Priced(
             options=max(
-                best.options, options, key=lambda o: (_keeps(problem, o), problem.value(o))
+                best.options, options, key=lambda o: (problem.allows(o), problem.value(o))
             ),
             prices=refined.prices,
             earlier=(*best.earlier, best.prices),
@@ -89,7 +92,8 @@ def bound(problem: Problem, priced: Priced) -> float | None:
     proofs = []
     for prices in (priced.prices, *priced.earlier):
         _, best = elimination.maximise(prices)
-        proofs.append(best + float(prices @ (problem.limits - problem.fixed)))
+        paid = float(prices @ (problem.limits - problem.fixed))
+        proofs.append(best + paid + ROUNDING * (abs(best) + paid))
     return min(proofs)
 
 
@@ -126,7 +130,7 @@ def _search(problem: Problem, guess: FloatArray | None, tolerance: float) -> Pri
     directions = np.eye(len(problem.limits)) / problem.limits
     start = None if guess is None else float(guess @ problem.limits)
     alone = [_bisect(elimination, direction, start, tolerance) for direction in directions]
-    feasible = [p for p in alone if _keeps(problem, p.options)]
+    feasible = [p for p in alone if problem.allows(p.options)]
     if feasible or len(directions) == 1:
         return max(feasible or alone, key=lambda p: problem.value(p.options))
     return _between(elimination, directions, tolerance)
@@ -179,10 +183,11 @@ def _bisect(
 
 
 def _keeps(
-    problem: Problem, options: tuple[int, ...] | list[int], direction: FloatArray | None = None
+    problem: Problem, options: tuple[int, ...] | list[int], direction: FloatArray
 ) -> bool:
+    """Whether options keep to the caps that have a part in the direction."""
     within = problem.costs(options) <= problem.limits
-    return bool(within.all() if direction is None else within[direction > 0].all())
+    return bool(within[direction > 0].all())
 
 
 def _coarse(count: int) -> IntArray:

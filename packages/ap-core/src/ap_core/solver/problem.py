@@ -73,6 +73,10 @@ class Problem:
         total: FloatArray = self.fixed + sizes @ table.coefficients
         return total
 
+    def allows(self, options: Sequence[int]) -> bool:
+        """Whether these options keep to all caps."""
+        return bool((self.costs(options) <= self.limits).all())
+
     @cached_property
     def _columns(self) -> dict[tuple[int, tuple[int, ...]], FloatArray]:
         factors = {factor for product in self.products for factor in product.factors}
@@ -88,6 +92,10 @@ class Problem:
     def value(self, options: Sequence[int]) -> float:
         """Sum of the values of these options."""
         return float(sum(v.values[o] for v, o in zip(self.variables, options, strict=True)))
+
+    def share(self, value: float) -> float:
+        """Value as a share of all; where nothing is worth anything, all is kept."""
+        return value / self.total if self.total else 1.0
 
     def restricted(self, options: Sequence[IntArray]) -> "Problem":
         """With some options of each variable only."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ap_core.budget import Budget, format_amount
+from ap_core.budget import NAMES, Budget, format_amount
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError
 from ap_core.network import Metric, Network
@@ -13,7 +13,7 @@ from ap_core.plan import Plan
 from ap_core.scores import Scores
 from ap_core.solver.descent import ascend
 from ap_core.solver.fill import Neighbourhood, fill, lower
-from ap_core.solver.multiplier import bound, search_prices
+from ap_core.solver.multiplier import Priced, bound, search_prices
 from ap_core.solver.options import Choice, choices
 from ap_core.solver.pairs import best_swap, pair_moves
 from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
@@ -51,7 +51,7 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
             continue
         plan = _solve(network, scores, strategy, budget, allowed)
         if _left(budget, plan)[1] <= budget.band:
-            return plan
+            return within_caps(plan, budget)
         nearest = min(nearest or plan, plan, key=lambda each: _left(budget, each)[1])
     if nearest is None:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
@@ -80,6 +80,15 @@ def check_reach(network: Network, strategy: Strategy, budget: Budget) -> None:
             )
 
 
+def within_caps(plan: Plan, budget: Budget) -> Plan:
+    """The plan as it is. Raises: RuntimeError where it is over a cap: never, but for a bug."""
+    for cap in budget.caps:
+        over = _cost(plan, cap.metric) - cap.limit
+        if over > 0:
+            raise RuntimeError(f"the solver's plan is {over} {NAMES[cap.metric]} over its cap")
+    return plan
+
+
 def _finenesses(strategy: Strategy) -> tuple[int, ...]:
     return FINER if strategy.round_to is None else (1,)
 
@@ -106,15 +115,15 @@ def _solve(
     start = _within(problem, start, near)
     found = list(_candidates(problem, start, near, tight))
     if priced is not None and priced.above and _slack(problem, start) > LOOSE:
-        found += _candidates(problem, lower(problem, priced.above, near), near, tight)
+        lowered = lower(problem, priced.above, near)
+        found += [] if lowered is None else _candidates(problem, lowered, near, tight)
     options = _chosen(problem, found, budget.band, tight)
     plan = _plan(network, problem, options, worth)
-    if priced is not None:
-        top = bound(problem, priced)
-        plan = _bounded(plan, None if top is None else top / problem.total)
     if _left(budget, plan)[1] > 2 * TIGHT:
-        plan = _trimmed(network, strategy, budget, allowed, worth, smoothing, plan)
-    return plan
+        found_finer = _trimmed(network, strategy, budget, allowed, worth, smoothing, plan)
+        if found_finer is not None:
+            plan, problem = found_finer
+    return plan if priced is None else bounded(plan, problem, priced)
 
 
 def _trimmed(
@@ -125,21 +134,39 @@ def _trimmed(
     worth: Mapping[str, Worth],
     smoothing: float,
     plan: Plan,
-) -> Plan:
-    """Plan with one group a multiple of less than the default, if that uses up the cap."""
+) -> tuple[Plan, Problem] | None:
+    """Plan with one group a multiple of less than the default, if that uses up the cap.
+
+    Also: the problem of all the finer options, which the plan's are among.
+    """
     for finer in _finenesses(strategy)[1:]:
-        widths, left = trimmed(
-            network, budget, plan.widths, choices(network, strategy, finer=finer)
-        )
+        fine = choices(network, strategy, finer=finer)
+        fine = {name: fine[name] if len(c.widths) > 1 else c for name, c in allowed.items()}
+        widths, left = trimmed(network, budget, plan.widths, fine)
         if left <= 2 * TIGHT:
             fixed = {
                 name: replace(choice, widths=np.array([widths[name]]))
-                for name, choice in allowed.items()
+                for name, choice in fine.items()
             }
-            problem = make_problem(network, fixed, worth, budget, smoothing=smoothing)
-            found = _plan(network, problem, [0] * len(problem.variables), worth)
-            return _bounded(found, plan.bound)
-    return plan
+            alone = make_problem(network, fixed, worth, budget, smoothing=smoothing)
+            found = _plan(network, alone, [0] * len(alone.variables), worth)
+            return found, make_problem(network, fine, worth, budget, smoothing=smoothing)
+    return None
+
+
+def bounded(plan: Plan, problem: Problem, priced: Priced) -> Plan:
+    """Plan with the bound that prices prove over a problem's options, which the plan's are among.
+
+    The bound allows for rounding. Raises: RuntimeError where the plan is above it even so: never,
+    but for a bug.
+    """
+    top = bound(problem, priced)
+    if top is None:
+        return plan
+    most = problem.share(top)
+    if plan.value > most:
+        raise RuntimeError(f"the solver's plan is worth {plan.value}, above its bound {most}")
+    return replace(plan, bound=most)
 
 
 def _reach(network: Network, allowed: Mapping[str, Choice]) -> dict[Metric, tuple[int, int]]:
@@ -183,7 +210,8 @@ def _missed(network: Network, budget: Budget, nearest: Plan, strategy: Strategy)
 def _chosen(
     problem: Problem, found: Sequence[tuple[int, ...]], band: float, tight: float
 ) -> tuple[int, ...]:
-    """Options of most value in the band; tight ones, if they are worth about as much."""
+    """Options within the caps of most value in the band; tight ones, if worth about as much."""
+    found = [options for options in found if problem.allows(options)]
     slacks = [_slack(problem, options) for options in found]
     in_band = [o for o, slack in zip(found, slacks, strict=True) if slack <= band] or found
     best = max(in_band, key=problem.value)
@@ -194,7 +222,7 @@ def _chosen(
 
 def _within(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:
     """Options that keep to the caps: the given ones, or the least of all variables filled up."""
-    if (problem.costs(options) <= problem.limits).all():
+    if problem.allows(options):
         return tuple(options)
     return fill(problem, tuple(_least(v) for v in problem.variables), near)
 
@@ -240,11 +268,11 @@ def _lowered(
     )
     for _ in range(8):
         for v in order:
-            if (problem.costs(result) <= problem.limits).all():
+            if problem.allows(result):
                 return tuple(result)
             if result[v] > 0:
                 result[v] -= 1
-    return tuple(result) if (problem.costs(result) <= problem.limits).all() else None
+    return tuple(result) if problem.allows(result) else None
 
 
 def _slack(problem: Problem, options: Sequence[int]) -> float:
@@ -281,7 +309,7 @@ def _plan(
         kept=kept,
         macs=model.macs(widths),
         params=model.params(widths),
-        value=problem.value(options) / problem.total if problem.total else 1.0,
+        value=problem.share(problem.value(options)),
         bound=None,
     )
 
@@ -301,7 +329,3 @@ def _best_heads(worth: Worth | None, size: int, kept: int, count: int) -> tuple[
         return tuple(range(kept))
     sums = head_sums(worth, size, count)
     return tuple(sorted(np.argsort(-sums, kind="stable")[:kept].tolist()))
-
-
-def _bounded(plan: Plan, top: float | None) -> Plan:
-    return replace(plan, bound=top if top is None else max(top, plan.value))
