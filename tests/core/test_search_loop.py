@@ -6,7 +6,7 @@ from math import inf, nan
 import pytest
 from search_samples import Bench, Scripted, measure, solve
 
-from ap_core.errors import OutOfReachError, RunError, UsageError
+from ap_core.errors import DataError, ModelError, OutOfReachError, RunError, UsageError
 from ap_core.plan import digest
 from ap_core.search.attempts import Quality
 from ap_core.search.strategists.grid import GridStrategist
@@ -158,6 +158,30 @@ def test_a_loss_that_is_no_number_is_recorded_as_none_and_never_wins(loss):
     assert outcome.trials[0].loss is None
     assert outcome.trials[0].note == f"the held-out loss was {loss}"
     assert outcome.best.number == 1
+
+
+def test_a_cut_network_that_cannot_be_measured_costs_its_trial_and_no_more():
+    def judge(plan):
+        if plan == solve(BASE):
+            raise ModelError("the loss is nan after 3 batches", hint="not shown")
+        return Quality(retained=0.1, loss=5.0)
+
+    bench = Bench(judge=judge)
+    outcome = bench.search(Scripted(BASE, BASE.model_copy(update={"smoothing": 1.0}), BASE))
+    first, second, again = outcome.trials
+    assert (first.loss, first.accuracy, first.retained) == (None, None, None)
+    assert first.note == again.note == "it could not be judged: the loss is nan after 3 batches"
+    assert first.failure == second.note == ""
+    assert outcome.best is second
+    assert tuple(bench.recorded) == outcome.trials
+
+
+def test_a_judge_that_fails_otherwise_ends_the_search():
+    def judge(plan):
+        raise DataError("the images are gone")
+
+    with pytest.raises(DataError, match="the images are gone"):
+        Bench(judge=judge).search(Scripted(BASE))
 
 
 class UnforeseenError(Exception):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from ap_core.errors import ApError
+from ap_core.errors import ApError, ModelError
 from ap_core.plan import Plan, digest
 from ap_core.search.proposals import UnusableError
 from ap_core.search.trial import Evidence, Trial
@@ -18,16 +18,18 @@ Solve = Callable[[Strategy], Plan]
 class Quality:
     """What was measured of a plan.
 
-    retained: kept share of the value by the base strategy's values, the yardstick for all plans.
+    retained: kept share of the value by the base strategy's values, the yardstick for all plans;
+        None where the cut network could not be measured.
     loss, accuracy: on held-out data; None where there is none.
     """
 
-    retained: float
+    retained: float | None
     loss: float | None = None
     accuracy: float | None = None
 
 
 Judge = Callable[[Plan], Quality]
+"""What a plan is worth; raises ModelError where the cut network cannot be measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,10 @@ class Attempts:
             raise UnusableError(f"proposed what has no plan: {error.message}") from error
 
     def _judged(self, plan: Plan) -> tuple[Quality, str]:
-        quality = self.judge(plan)
+        try:
+            quality = self.judge(plan)
+        except ModelError as error:
+            return Quality(retained=None), f"it could not be judged: {error.message}"
         if quality.loss is None or isfinite(quality.loss):
             return quality, ""
         note = f"the held-out loss was {quality.loss}"
