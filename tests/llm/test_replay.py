@@ -7,6 +7,7 @@ import pytest
 
 from ap_core.errors import LlmError, UsageError
 from ap_core.plugins.registry import Registry
+from ap_core.runs.documents import one_line
 from ap_core.runs.transcript import digest_request
 from ap_core.testing import check_llm_backend
 from ap_llm.replay import open_replay
@@ -72,6 +73,14 @@ def test_records_of_other_kinds_and_empty_lines_are_skipped(transcript):
     path = transcript({"kind": "note", "text": "hello"}, exchange("one"))
     Path(path).write_text(Path(path).read_text("utf-8") + "\n\n", "utf-8")
     assert ask(open_replay(path), "a").text == "one"
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x1c", "\x0c"])
+def test_a_reply_may_hold_what_other_texts_break_lines_at(tmp_path, separator):
+    path = tmp_path / "transcript.jsonl"
+    text = f"one{separator}line"
+    path.write_bytes(one_line(exchange(text), where="here") + b"\n")
+    assert ask(open_replay(str(path)), "a").text == text
 
 
 def test_a_missing_transcript_is_named(tmp_path):

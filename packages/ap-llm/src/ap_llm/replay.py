@@ -67,7 +67,8 @@ def open_replay(file: str) -> ReplayBackend:
 
 def _read(path: Path) -> tuple[ExchangeRecord, ...]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Text inside JSON may hold other separators that str.splitlines would cut at.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise LlmError(f"cannot read the transcript {path}: {error}") from error
     found = (_parse(line, f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip())
