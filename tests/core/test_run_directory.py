@@ -70,6 +70,27 @@ def test_a_directory_that_holds_something_is_refused_and_left_alone(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["precious.txt"]
 
 
+def test_a_foreign_directory_with_a_lock_of_its_own_is_refused_and_left_alone(tmp_path):
+    held = {".lock": "theirs", ".cache.tmp": "a", "deep/.draft.1.tmp": "b", "notes.txt": "c"}
+    (tmp_path / "deep").mkdir()
+    for name, text in held.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(RunError, match="is not empty"):
+        RunDirectory.create(tmp_path, model="toy", budget=BUDGET)
+    left = {str(p.relative_to(tmp_path)): p for p in tmp_path.rglob("*") if p.is_file()}
+    assert {name: path.read_text() for name, path in left.items()} == held
+
+
+def test_leftovers_of_a_kill_are_swept_and_nothing_else(run):
+    (run.path / "scores").mkdir()
+    ours, theirs = run.path / "scores" / ".l2.mean.safetensors.77.tmp", run.path / ".notes.tmp"
+    for path in (ours, theirs):
+        path.touch()
+    reopened(run)
+    assert not ours.exists()
+    assert theirs.exists()
+
+
 def test_a_finished_run_is_not_written_over(run):
     run.close()
     with pytest.raises(RunError, match="is not empty"):

@@ -21,7 +21,15 @@ from ap_core.runs.documents import (
     parse,
     readable,
 )
-from ap_core.runs.files import append, drop_torn_line, explained, replacing, sweep, write
+from ap_core.runs.files import (
+    append,
+    drop_torn_line,
+    explained,
+    is_temporary,
+    replacing,
+    sweep,
+    write,
+)
 from ap_core.runs.lock import LOCK, OWNER, RunLock
 from ap_core.runs.records import RunRecord
 from ap_core.runs.scores import load_scores, save_scores
@@ -60,7 +68,8 @@ class RunDirectory:
             path = next_place(home, f"{plain(model)}-{spell(budget)}")
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
-            if not (path / LOCK).exists():
+            # Nothing is written, not even a lock, where no run of ours is or was begun.
+            if not (path / RECORD).exists():
                 _refuse_others_files(path)
         return cls._locked(path, _refuse_others_files)
 
@@ -91,8 +100,8 @@ class RunDirectory:
         lock = RunLock(path)
         lock.acquire()
         try:
-            sweep(path)
             prepare(path)
+            sweep(path)
         except BaseException:
             lock.release()
             raise
@@ -242,7 +251,8 @@ def next_place(home: Path, stem: str) -> Path:
 
 
 def _refuse_others_files(path: Path) -> None:
-    if any(each.name not in (LOCK, OWNER) for each in path.iterdir()):
+    """Refuse a directory that holds more than a start that was killed at once leaves."""
+    if any(each.name not in (LOCK, OWNER) and not is_temporary(each) for each in path.iterdir()):
         raise RunError(
             f"{path} is not empty", hint="name another directory, or go on with --resume"
         )

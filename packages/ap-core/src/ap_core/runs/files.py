@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,8 @@ from safetensors import SafetensorError
 
 from ap_core.errors import RunError
 
-TEMPORARY = ".tmp"
+TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
+"""Names that `replacing` writes to: that of the file, and of the process."""
 
 
 @contextmanager
@@ -19,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Where the body or the disk fails, `path` is what it was before. Raises: RunError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +78,14 @@ def drop_torn_line(path: Path) -> bool:
 def sweep(directory: Path) -> None:
     """Remove the temporary files that a killed process left. Raises: RunError."""
     with explained(directory):
-        for leftover in directory.rglob(f".*{TEMPORARY}"):
-            leftover.unlink(missing_ok=True)
+        for path in directory.rglob(".*.tmp"):
+            if is_temporary(path):
+                path.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file of this name is one that `replacing` wrote to."""
+    return TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager
