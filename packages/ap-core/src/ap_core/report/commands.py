@@ -17,10 +17,10 @@ class NextStep:
 def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
     """What to do with a finished run.
 
-    live: whether its network was made by code that only its author has.
+    live: whether its network was made by code that only its author has; `ap bench` cannot make it.
     """
     factory = ", factory=make_network" if live else ""
-    return (
+    steps = (
         NextStep(
             purpose="Use the network",
             lines=(
@@ -32,11 +32,13 @@ def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
         NextStep(
             purpose="See the run in the terminal", lines=(command("runs", "show", str(path)),)
         ),
-        NextStep(
-            purpose="Measure its latency on this machine",
-            lines=(command("bench", str(path)),),
-        ),
     )
+    if live:
+        return steps
+    bench = NextStep(
+        purpose="Measure its latency on this machine", lines=(command("bench", str(path)),)
+    )
+    return (*steps, bench)
 
 
 def command(*arguments: str) -> str:
