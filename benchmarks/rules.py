@@ -18,7 +18,7 @@ from safetensors.torch import save_model
 from ap_core.contracts import DataRequest, ModelRequest, WeightsPolicy
 from ap_core.errors import OutOfReachError
 from ap_core.pipeline.options import PruneOptions
-from ap_core.pipeline.progress import Silent
+from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.quality import measure_with, recover
 from ap_core.pipeline.session import Session, open_session
 from ap_core.pipeline.subject import load_subject
@@ -76,7 +76,7 @@ def accuracies(registry: Registry, name: str, checkpoint: Path) -> Iterator[tupl
         data="digits",
         target_macs="75%,50%,35%",
     )
-    session = open_session(registry, options, Silent())
+    session = open_session(registry, options, WarningsOnly())
     for importance, (ranking, normalisation), smoothing in product(IMPORTANCES, RULES, SMOOTHINGS):
         strategy = Strategy.model_validate(
             {

@@ -26,7 +26,7 @@ from ap_core.cli.main import GARBAGE
 from ap_core.cost import CostModel
 from ap_core.network import GroupKind, Metric
 from ap_core.pipeline.options import PruneOptions
-from ap_core.pipeline.progress import Silent
+from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.prune import prune
 from ap_core.pipeline.session import open_session
 from ap_core.plugins.registry import Registry
@@ -92,7 +92,7 @@ def solving() -> list[Row]:
     """One solve with free residual widths, and one with the strategy's."""
     registry = Registry.from_entry_points()
     options = PruneOptions.model_validate({"model": MODEL, "weights": "random"})
-    session = open_session(registry, options, Silent())
+    session = open_session(registry, options, WarningsOnly())
     scores = session.book.scores("l2", Reduction.MEAN)
     network = session.network
     cap = parse_targets(f"{TARGET / 2e9}", Metric.MACS)[0].cap(

@@ -202,6 +202,9 @@ class ModelAdapter(Protocol):
     ) -> Architecture:
         """How to build a network again, read off the network. name: canonical."""
 
+    def digest(self, module: Module) -> str:
+        """SHA-256 over names, types, shapes and bytes of all parameters and buffers."""
+
     def save(self, module: Module, path: Path) -> None:
         """Write parameters and buffers as safetensors, names sorted; same tensors, same bytes."""
 

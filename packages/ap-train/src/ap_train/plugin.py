@@ -37,7 +37,6 @@ def ap_meters() -> Iterable[MeterOffer]:
             name="accuracy",
             summary="loss, top-1 and top-5 on held-out images",
             load="ap_train.evaluation:measure_accuracy",
-            needs_data=True,
         )
     ]
 

@@ -20,6 +20,8 @@ from ap_core.plugins.registry import Registry
 
 INTERRUPTED = 130
 
+VERBOSE = frozenset({"-v", "--verbose"})
+
 GARBAGE = (50_000, 20, 100)
 """When to collect garbage: objects made, collections of the young, of the middle-aged."""
 
@@ -104,6 +106,8 @@ def run(
         )
         return code if isinstance(code, int) else ExitCode.DONE
     except ApError as error:
+        if error.__cause__ is not None and not VERBOSE.isdisjoint(arguments):
+            err.write("".join(traceback.format_exception(error.__cause__)))
         console.error(error.message, hint=error.hint)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -143,8 +147,8 @@ def _shared_options() -> list[click.Option]:
             lambda console: replace(console, verbosity=-1),
         ),
         (
-            ["-v", "--verbose"],
-            "Show more of what happens.",
+            sorted(VERBOSE, key=len),
+            "Show more of what happens, and where a failure came from.",
             lambda console: replace(console, verbosity=1),
         ),
         (

@@ -104,8 +104,10 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
         "importance", "strategist", "trials", "seed",
     )  # fmt: skip
     recover = given["recover"]
-    return PruneOptions(
-        **{name: given[name] for name in same},
-        strategy=strategy,
-        recoveries=None if not recover else tuple(r for r in recover if r != "none"),
+    return PruneOptions.parse(
+        {name: given[name] for name in same}
+        | {
+            "strategy": strategy,
+            "recoveries": None if not recover else tuple(r for r in recover if r != "none"),
+        }
     )

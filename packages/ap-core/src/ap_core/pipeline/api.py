@@ -52,13 +52,12 @@ def prune(
     chosen |= {"keep": tuple(keep)} if keep else {}
     chosen |= {"round_to": round_to} if round_to else {}
     live = None if isinstance(model, str) else model
-    asked = PruneOptions.model_validate(
+    asked = PruneOptions.parse(
         {
             "model": model if isinstance(model, str) else type(model).__name__,
             "target_macs": str(target_macs),
             "target_params": str(target_params),
-            "strategy": chosen,
-            "importance": chosen.get("importance"),
+            "strategy": Strategy.model_validate(chosen),
             **options,
         }
     )

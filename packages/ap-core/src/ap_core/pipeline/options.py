@@ -1,12 +1,14 @@
 """What the user asks `prune` for, in one value that the run keeps."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from ap_core.budget import DEFAULT_BAND
 from ap_core.contracts import WeightsPolicy
+from ap_core.errors import UsageError
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
 
@@ -41,3 +43,21 @@ class PruneOptions(Record):
     on_corrupt: Literal["refuse", "skip"] = "refuse"
     recoveries: tuple[str, ...] | None = None
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_importance(cls, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """Take the importance that a strategy names, where none is named beside it."""
+        strategy = fields.get("strategy")
+        named = strategy.model_dump(exclude_unset=True) if isinstance(strategy, Strategy) else {}
+        return {**fields, "importance": fields.get("importance") or named.get("importance")}
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, object]) -> Self:
+        """Options with these fields. Raises: UsageError naming the first that is wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error

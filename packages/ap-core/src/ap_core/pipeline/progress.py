@@ -1,6 +1,7 @@
 """Telling the user how far a run is: what a use case needs of a console."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
@@ -12,6 +13,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Say what happens."""
 
+    def detail(self, text: str) -> None:
+        """Say what only the curious want to know."""
+
     def warn(self, text: str, *, hint: str = "") -> None:
         """Say what must not be missed."""
 
@@ -21,14 +25,18 @@ class Progress(Protocol):
         """Show how far a stage is; yields the function that says how many more steps are done."""
 
 
-class Silent:
-    """Says nothing, for programs that call the use cases."""
+class WarningsOnly:
+    """What programs that call the use cases get of themselves: warnings, as Python's own."""
 
     def note(self, text: str) -> None:
         """Say nothing."""
 
-    def warn(self, text: str, *, hint: str = "") -> None:
+    def detail(self, text: str) -> None:
         """Say nothing."""
+
+    def warn(self, text: str, *, hint: str = "") -> None:
+        """Warn by `warnings.warn`."""
+        warnings.warn(f"{text} ({hint})" if hint else text, UserWarning, stacklevel=2)
 
     def progress(
         self, total: int | None, description: str

@@ -10,7 +10,7 @@ from ap_core.errors import ApError, RunError
 from ap_core.network import Network
 from ap_core.pipeline.apply import apply_plan
 from ap_core.pipeline.options import PruneOptions
-from ap_core.pipeline.progress import Progress, Silent
+from ap_core.pipeline.progress import Progress, WarningsOnly
 from ap_core.pipeline.recording import (
     budget_of,
     finished,
@@ -28,6 +28,7 @@ from ap_core.runs.directory import HOME, RunDirectory, next_place, plain
 from ap_core.runs.records import RunRecord
 from ap_core.search.trial import Trial
 from ap_core.solver import check_reach
+from ap_core.strategy import Strategy
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -71,11 +72,14 @@ def prune(
     registry = registry or Registry.from_entry_points()
     # A target that is no amount is refused before anything is loaded.
     typed_targets(options)
-    session = open_session(registry, options, progress or Silent(), module=module)
+    session = open_session(
+        registry,
+        options,
+        progress or WarningsOnly(),
+        module=module,
+        check=lambda network, base: _check_reach(options, network, base),
+    )
     budgets = budgets_of(options, session.network)
-    for budget in budgets:
-        check_reach(session.network, session.base, budget)
-    session.progress.note(f"{session.network.model}: {len(session.network.free)} groups")
     if dry_run:
         return tuple(_preview(session, budget, command) for budget in budgets)
     if len(budgets) == 1:
@@ -87,6 +91,11 @@ def prune(
     )
     write_comparison([each.path for each in results if each.path], home)
     return results
+
+
+def _check_reach(options: PruneOptions, network: Network, base: Strategy) -> None:
+    for budget in budgets_of(options, network):
+        check_reach(network, base, budget)
 
 
 def resume(
@@ -102,12 +111,12 @@ def resume(
     Raises: RunError where there is nothing to go on with; else as `prune`.
     """
     registry = registry or Registry.from_entry_points()
-    progress = progress or Silent()
+    progress = progress or WarningsOnly()
     with RunDirectory.resume(path, note=progress.note) as run:
         before = run.record()
         if before.status == "done":
             return _done(run, before, registry)
-        options = PruneOptions.model_validate(before.options)
+        options = PruneOptions.parse(before.options)
         if module is None and before.architecture.name.startswith("live:"):
             raise RunError(
                 f"the run {path} was started with a network in memory",

@@ -1,6 +1,8 @@
 """What several targets share: the loaded network, its profile, the data, the scores."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,18 +55,20 @@ def open_session(
     *,
     module: "Module | None" = None,
     before: RunRecord | None = None,
+    check: Callable[[Network, Strategy], None] = lambda _network, _base: None,
 ) -> Session:
     """Load, trace, open the data; nothing is scored yet.
 
     module: a live network, in the place of the one that the options name.
-    before: record of the run that goes on; its network must be the same.
-    Raises: any expected error of loading, tracing and opening data; RunError where the weights are
-    not those of the run.
+    before: record of the run that goes on; its network and its images must be the same.
+    check: raises what is out of reach, before the images are looked at.
+    Raises: any expected error of loading, tracing and opening data; RunError where the weights or
+    the images are not those of the run.
     """
     _check_names(registry, options)
     watch = Stopwatch()
     with watch.stage("load"), progress.progress(None, f"loading {options.model}"):
-        subject = _subject(registry, options, module)
+        subject = _subject(registry, options, module, progress)
     for warning in subject.loaded.warnings:
         progress.warn(warning)
     _check_same(subject, before)
@@ -72,8 +76,13 @@ def open_session(
         tracing = subject.adapter.trace(subject.loaded.module, subject.loaded.architecture)
     for operator in tracing.network.uncounted:
         progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
-    data = open_data(registry, options, subject.loaded.architecture)
+    _tell_groups(tracing.network, progress)
+    base = _base(options, subject, progress)
+    check(tracing.network, base)
+    with watch.stage("data"), progress.progress(None, "opening the images"):
+        data = open_data(registry, options, subject.loaded.architecture)
     _warn_of_skipped(data, progress)
+    _check_same_images(data, before)
     book = ScoreBook(
         registry,
         subject,
@@ -83,15 +92,24 @@ def open_session(
     )
     return Session(
         registry=registry,
-        options=options,
+        options=options.model_copy(update={"importance": base.importance}),
         subject=subject,
         tracing=tracing,
         data=data,
         book=book,
-        base=_base(options, data, subject, progress),
+        base=base,
         watch=watch,
         progress=progress,
     )
+
+
+def _tell_groups(network: Network, progress: Progress) -> None:
+    progress.note(
+        f"{network.model}: {len(network.free)} of {len(network.groups)} groups can be cut"
+    )
+    for group in network.groups:
+        if group.locked:
+            progress.detail(f"{group.name} keeps all channels: {group.locked}")
 
 
 def _check_names(registry: Registry, options: PruneOptions) -> None:
@@ -102,9 +120,12 @@ def _check_names(registry: Registry, options: PruneOptions) -> None:
         require_data(registry.importances[options.importance], given=bool(options.data))
 
 
-def _subject(registry: Registry, options: PruneOptions, module: "Module | None") -> Subject:
+def _subject(
+    registry: Registry, options: PruneOptions, module: "Module | None", progress: Progress
+) -> Subject:
+    """Network that the options name, or a copy of the live one, on the CPU and in eval mode."""
     if module is not None:
-        return live_subject(registry, module, options.input_size)
+        return _copied(live_subject(registry, module, options.input_size, progress))
     request = ModelRequest(
         name=options.model,
         num_classes=options.num_classes,
@@ -113,7 +134,13 @@ def _subject(registry: Registry, options: PruneOptions, module: "Module | None")
         checkpoint=options.checkpoint,
         seed=options.seed,
     )
-    return load_subject(registry, request)
+    return load_subject(registry, request, progress)
+
+
+def _copied(live: Subject) -> Subject:
+    module = live.adapter.copy(live.loaded.module).cpu().eval()
+    digest = live.adapter.digest(module)
+    return replace(live, loaded=replace(live.loaded, module=module, weights_sha256=digest))
 
 
 def _warn_of_skipped(data: DataSource | None, progress: Progress) -> None:
@@ -132,14 +159,21 @@ def _check_same(subject: Subject, before: RunRecord | None) -> None:
         )
 
 
-def _base(
-    options: PruneOptions, data: DataSource | None, subject: Subject, progress: Progress
-) -> Strategy:
+def _check_same_images(data: DataSource | None, before: RunRecord | None) -> None:
+    found = None if data is None else json.loads(json.dumps(data.record()))
+    if before and before.data != found:
+        raise RunError(
+            "the images are not those that the run was started with",
+            hint="put them back, or start a new run",
+        )
+
+
+def _base(options: PruneOptions, subject: Subject, progress: Progress) -> Strategy:
     """Strategy that the options spell out, with the default importance filled in."""
     importance = options.importance
     if importance is None:
-        importance = WITH_DATA if data else WITHOUT_DATA
-        if data is None:
+        importance = WITH_DATA if options.data else WITHOUT_DATA
+        if not options.data:
             progress.note("no --data: channels are ranked by the L2 norm of their weights")
         elif subject.loaded.origin is WeightsOrigin.RANDOM:
             progress.warn("gradients of random weights rank channels at random")

@@ -1,81 +1,104 @@
 """The network at hand: which adapter makes it, which one knows its structure, its weights."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ap_core.contracts import LoadedModel, ModelAdapter, ModelRequest, WeightsOrigin
-from ap_core.errors import ModelError, unknown_name
+from ap_core.errors import ModelError, PluginError, unknown_name
+from ap_core.pipeline.progress import Progress, WarningsOnly
+from ap_core.plugins.calling import answered
 from ap_core.plugins.registry import Registry
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
 
+T = TypeVar("T")
+LIVE = "live:"
+"""Beginning of the name of a network that the caller made."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A network, and the adapter that knows its structure.
-
-    rebuildable: whether its name is enough to build it again, in another process.
-    """
+    """A network, and the adapter that knows its structure."""
 
     adapter: ModelAdapter
     loaded: LoadedModel
-    rebuildable: bool = True
 
 
-def load_subject(registry: Registry, request: ModelRequest) -> Subject:
+def load_subject(
+    registry: Registry, request: ModelRequest, progress: Progress | None = None
+) -> Subject:
     """Network with weights, as asked for. Raises: UnknownNameError, ModelError, CheckpointError."""
-    builder = builder_of(registry, request.name)
-    return _recognised(registry, builder.load(request))
+    builder = builder_of(registry, request.name, progress)
+    return _recognised(registry, builder.load(request), progress)
 
 
-def skeleton_subject(registry: Registry, request: ModelRequest) -> Subject:
+def skeleton_subject(
+    registry: Registry, request: ModelRequest, progress: Progress | None = None
+) -> Subject:
     """Network on the meta device. Raises: UnknownNameError, ModelError."""
-    builder = builder_of(registry, request.name)
-    return _recognised(registry, builder.skeleton(request))
+    builder = builder_of(registry, request.name, progress)
+    return _recognised(registry, builder.skeleton(request), progress)
 
 
 def live_subject(
-    registry: Registry, module: "Module", input_size: tuple[int, int, int] | None
+    registry: Registry,
+    module: "Module",
+    input_size: tuple[int, int, int] | None,
+    progress: Progress | None = None,
 ) -> Subject:
     """A network that the caller made. Raises: ModelError where it cannot be run."""
-    name, adapter = _recogniser(registry, module)
-    called = f"live:{type(module).__name__}"
+    name, adapter = _recogniser(registry, module, progress)
+    called = f"{LIVE}{type(module).__name__}"
     architecture = adapter.describe(module, name=called, input_size=input_size)
     loaded = LoadedModel(
         module=module,
         architecture=replace(architecture, adapter=name),
         origin=WeightsOrigin.LIVE,
     )
-    return Subject(adapter=adapter, loaded=loaded, rebuildable=False)
+    return Subject(adapter=adapter, loaded=loaded)
 
 
-def builder_of(registry: Registry, name: str) -> ModelAdapter:
-    """Adapter of the highest priority that can build what the user typed.
+def made_by_function(name: str) -> bool:
+    """Whether a network's name is not enough to build it again: a live one, or a user's factory."""
+    return ":" in name
+
+
+def builder_of(registry: Registry, name: str, progress: Progress | None = None) -> ModelAdapter:
+    """Adapter of the highest priority that can build what the user typed; one that fails is
+    skipped, and said so.
 
     Raises: UnknownNameError with the nearest names.
     """
-    adapters = [adapter for _, adapter in _by_priority(registry)]
-    for adapter in adapters:
-        if adapter.resolve(name) is not None:
+    asked = []
+    for offer, adapter in _by_priority(registry, progress):
+        if _ask(registry, offer, partial(adapter.resolve, name), progress) is not None:
             return adapter
-    raise unknown_name("model", name, {n for adapter in adapters for n in adapter.names()})
-
-
-def _recognised(registry: Registry, loaded: LoadedModel) -> Subject:
-    name, adapter = _recogniser(registry, loaded.module)
-    architecture = replace(loaded.architecture, adapter=name)
-    return Subject(
-        adapter=adapter,
-        loaded=replace(loaded, architecture=architecture),
-        rebuildable=":" not in architecture.name,
+        asked.append((offer, adapter))
+    known = (
+        _ask(registry, offer, partial(_names, adapter), progress) or () for offer, adapter in asked
     )
+    raise unknown_name("model", name, {each for names in known for each in names})
 
 
-def _recogniser(registry: Registry, module: "Module") -> tuple[str, ModelAdapter]:
-    for name, adapter in _by_priority(registry):
-        if adapter.recognises(module):
+def _names(adapter: ModelAdapter) -> tuple[str, ...]:
+    return tuple(adapter.names())
+
+
+def _recognised(registry: Registry, loaded: LoadedModel, progress: Progress | None) -> Subject:
+    name, adapter = _recogniser(registry, loaded.module, progress)
+    architecture = replace(loaded.architecture, adapter=name)
+    return Subject(adapter=adapter, loaded=replace(loaded, architecture=architecture))
+
+
+def _recogniser(
+    registry: Registry, module: "Module", progress: Progress | None
+) -> tuple[str, ModelAdapter]:
+    for name, adapter in _by_priority(registry, progress):
+        if _ask(registry, name, partial(adapter.recognises, module), progress):
             return name, adapter
     raise ModelError(
         f"no model adapter knows a {type(module).__name__}",
@@ -83,7 +106,26 @@ def _recogniser(registry: Registry, module: "Module") -> tuple[str, ModelAdapter
     )
 
 
-def _by_priority(registry: Registry) -> Iterator[tuple[str, ModelAdapter]]:
+def _by_priority(
+    registry: Registry, progress: Progress | None
+) -> Iterator[tuple[str, ModelAdapter]]:
     offers = registry.model_adapters
     for name in sorted(offers, key=lambda name: (-offers[name].priority, name)):
-        yield name, offers[name].make()
+        try:
+            made = offers[name].make()
+        except PluginError as error:
+            (progress or WarningsOnly()).warn(error.message, hint=error.hint)
+            continue
+        yield name, made
+
+
+def _ask(
+    registry: Registry, name: str, question: Callable[[], T], progress: Progress | None
+) -> T | None:
+    """What an adapter answers; None, with a warning, where it fails."""
+    owner = registry.model_adapters.owner(name)
+    try:
+        return answered(question, about=f"the model adapter {name!r}", owner=owner)
+    except PluginError as error:
+        (progress or WarningsOnly()).warn(error.message, hint=error.hint)
+        return None

@@ -15,10 +15,8 @@ from types import ModuleType
 from pluggy import HookImpl, PluginManager, PluginValidationError
 
 from ap_core.plugins import hooks
+from ap_core.plugins.calling import FOREIGN
 from ap_core.plugins.problems import Owner, Problem
-
-# What foreign code may raise; SystemExit too, since a plugin must not end the program.
-FOREIGN = (Exception, SystemExit)
 
 
 @dataclass(frozen=True, kw_only=True)

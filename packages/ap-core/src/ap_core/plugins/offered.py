@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, overload
 
-from ap_core.errors import ApError, PluginError, unknown_name
-from ap_core.plugins.loading import FOREIGN, Returned
-from ap_core.plugins.offers import Offer
+from ap_core.errors import PluginError, unknown_name
+from ap_core.plugins.calling import Answering, answered
+from ap_core.plugins.loading import Returned
+from ap_core.plugins.offers import FunctionOffer, Offer
 from ap_core.plugins.problems import Owner, Problem
 
 OfferT = TypeVar("OfferT", bound=Offer[Any])
@@ -117,19 +118,14 @@ def _fault(record: object, record_type: type[OfferT]) -> str | None:
 
 
 def _guarded(offer: OfferT, kind: str, owner: Owner) -> OfferT:
-    """Same offer, but whatever its plugin raises while making the thing names the plugin."""
+    """Same offer, but whatever its plugin raises, making the thing or being called, names it."""
+    about = f"the {kind} {offer.name!r}"
 
     def make() -> object:
-        try:
-            return offer.make()
-        except ApError:
-            raise
-        except FOREIGN as error:
-            what = f"{type(error).__name__}: {error}"
-            raise PluginError(
-                f"the {kind} {offer.name!r} of {owner} cannot be made: {what}",
-                hint=f"reinstall or uninstall {owner.distribution}",
-            ) from error
+        made = answered(offer.make, about=about, owner=owner, failure="cannot be made")
+        if isinstance(offer, FunctionOffer) and callable(made):
+            return Answering(made, about=about, owner=owner)
+        return made
 
-    made: Callable[[], object] = make
-    return replace(offer, load=made)
+    function: Callable[[], object] = make
+    return replace(offer, load=function)

@@ -52,6 +52,11 @@ class Offer(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FunctionOffer(Offer[T]):
+    """A named thing that is called; whatever it then raises names its plugin."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelAdapterOffer(Offer["ModelAdapter"]):
     """A model adapter. Adapters of higher priority are asked first whether they know a network."""
 
@@ -59,7 +64,7 @@ class ModelAdapterOffer(Offer["ModelAdapter"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportanceOffer(Offer["Importance"]):
+class ImportanceOffer(FunctionOffer["Importance"]):
     """An importance.
 
     needs_data: whether it scores gradients of calibration batches.
@@ -86,12 +91,12 @@ class StrategistOffer(Offer["Strategist"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecoveryOffer(Offer["Recovery"]):
+class RecoveryOffer(FunctionOffer["Recovery"]):
     """A recovery that needs calibration data."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetOffer(Offer["Callable[[DataRequest], DataSource]"]):
+class DatasetOffer(FunctionOffer["Callable[[DataRequest], DataSource]"]):
     """A data set: a function that opens it.
 
     prefixes: beginnings of names that this offer takes whole ("hfds/"), besides its own name.
@@ -101,14 +106,12 @@ class DatasetOffer(Offer["Callable[[DataRequest], DataSource]"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeterOffer(Offer["Meter"]):
-    """A meter. needs_data: whether it measures on held-out images."""
-
-    needs_data: bool = False
+class MeterOffer(FunctionOffer["Meter"]):
+    """A meter."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExporterOffer(Offer["Exporter"]):
+class ExporterOffer(FunctionOffer["Exporter"]):
     """An exporter. suffix: of the files that it writes (".onnx")."""
 
     suffix: str = ""

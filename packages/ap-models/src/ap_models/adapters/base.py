@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch import Tensor
 from torch.nn import Module
 
 from ap_core.contracts import Architecture, LoadedModel, ModelRequest, Surgery, WeightsOrigin
@@ -19,6 +20,7 @@ from ap_models.surgery.compare import difference, unlike
 from ap_models.surgery.cut import cut, set_attributes
 from ap_models.surgery.mask import mask
 from ap_models.surgery.store import restore, save
+from ap_models.tracing.slices import STATISTICS
 from ap_models.tracing.stages import stage_of
 from ap_models.tracing.trace import DependencyTracing, trace
 
@@ -32,7 +34,7 @@ WIDTH_ATTRIBUTES = ("num_features", "head_hidden_size", "embed_dim", "hidden_dim
 """What timm's and torchvision's holders of layers call the width of their residual stream."""
 
 SAMPLE = 64
-"""Elements that tell whether a tensor was filled with zeros."""
+"""Elements that tell whether a tensor was filled with one number."""
 
 
 class DependencyGraphAdapter:
@@ -171,20 +173,23 @@ class DependencyGraphAdapter:
         return deepcopy(module)
 
     def perturbed(self, module: Module, *, seed: int) -> Module:
-        """Copy with noise on vectors, and on what is zero: neither must hide an error.
+        """Copy with noise on vectors, running statistics, and what initialisation filled with one
+        number: none of them must hide an error.
 
         Matrices that were drawn at random stay as they are, and are shared with the network, not
-        copied: initialisation fills a whole tensor with zeros, or none of it.
+        copied.
         """
-        drawn = [p for p in module.parameters() if p.ndim > 1 and bool(p.flatten()[:SAMPLE].all())]
+        drawn = [parameter for parameter in module.parameters() if _is_drawn(parameter)]
         twin = deepcopy(module, {id(parameter): parameter for parameter in drawn})
         shared, generator = set(map(id, drawn)), torch.Generator().manual_seed(seed)
+        changed = [p for p in twin.named_parameters() if id(p[1]) not in shared]
+        changed += [b for b in twin.named_buffers() if b[0].endswith(STATISTICS)]
         with torch.no_grad():
-            for parameter in twin.parameters():
-                if id(parameter) in shared:
-                    continue
-                noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-                parameter.add_(noise, alpha=0.02 if parameter.ndim > 1 else 0.1)
+            for name, tensor in changed:
+                noise = torch.randn(tensor.shape, generator=generator).to(tensor)
+                # A variance must stay above zero.
+                noise = noise.abs() if name.endswith("running_var") else noise
+                tensor.add_(noise, alpha=0.1 if _is_vector(tensor) else 0.02)
         return twin
 
     def blank(self, module: Module) -> Module:
@@ -211,6 +216,20 @@ class DependencyGraphAdapter:
 
     def _describe(self, module: Module, name: str, request: ModelRequest) -> Architecture:
         return self.describe(module, name=name, input_size=request.input_size)
+
+
+def _is_drawn(parameter: Tensor) -> bool:
+    """Whether a matrix was filled with random numbers, and not with zeros, ones or any constant.
+
+    The first elements tell: initialisation fills a whole tensor, or none of it.
+    """
+    sample = parameter.flatten()[:SAMPLE]
+    return not _is_vector(parameter) and bool(sample.all() and (sample != sample[0]).any())
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    """Whether it has one long axis only, as scales of layers have in any number of dimensions."""
+    return tensor.numel() == max(tensor.shape, default=1)
 
 
 Widths = Mapping[str, Mapping[str, int]]
