@@ -4,6 +4,7 @@ import click
 
 from ap_core.cli.app import App, pass_app
 from ap_core.plugins.catalogue import list_models
+from ap_core.runs.schema import SCHEMA
 
 
 @click.command()
@@ -22,6 +23,6 @@ def models(app: App, *, globs: tuple[str, ...], adapter: str | None, as_json: bo
         app.console.warn(failure.message, hint=failure.hint)
     if as_json:
         documents = [{"name": each.name, "adapter": each.adapter} for each in listed]
-        app.console.json({"schema": 1, "models": documents})
+        app.console.json({"schema": SCHEMA, "models": documents})
         return
     app.console.table(("model", "adapter"), [(each.name, each.adapter) for each in listed])

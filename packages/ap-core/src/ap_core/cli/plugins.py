@@ -4,6 +4,7 @@ import click
 
 from ap_core.cli.app import App, pass_app
 from ap_core.plugins.catalogue import list_plugins
+from ap_core.runs.schema import SCHEMA
 
 
 @click.command()
@@ -24,7 +25,7 @@ def plugins(app: App, *, as_json: bool) -> None:
             }
             for each in listed
         ]
-        app.console.json({"schema": 1, "plugins": documents})
+        app.console.json({"schema": SCHEMA, "plugins": documents})
         return
     rows = [
         (

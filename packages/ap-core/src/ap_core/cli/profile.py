@@ -17,6 +17,7 @@ from ap_core.report.html import render_profile, render_svg
 from ap_core.report.summary import Part, by_layer, by_stage, total
 from ap_core.report.tables import group_table, layer_table, stage_shares, stage_table
 from ap_core.runs.files import write
+from ap_core.runs.schema import SCHEMA
 
 
 @click.command()
@@ -109,7 +110,7 @@ def document(found: Profile) -> dict[str, object]:
     """JSON of a profile: integers of MACs and parameters, shares, groups."""
     network, whole = found.network, total(found.network)
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "model": network.model,
         "adapter": found.architecture.adapter,
         "input_size": list(network.input_size),

@@ -9,9 +9,8 @@ from ap_core.cli.app import App, pass_app
 from ap_core.cli.prune_options import PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
 from ap_core.errors import UsageError
-from ap_core.pipeline.prune import Pruned
+from ap_core.pipeline.prune import Pruned, resume_all
 from ap_core.pipeline.prune import prune as prune_to_targets
-from ap_core.pipeline.prune import resume as resume_run
 
 WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
 """Options that change what is shown, not what is done."""
@@ -62,8 +61,8 @@ def prune(
                 f"--resume goes on with the run's own options; {set_by_user[0]} cannot be given",
                 hint=f"leave it out: ap prune --resume {resume}",
             )
-        done = resume_run(resume, registry=app.registry, progress=app.console)
-        _present(app, (done,), as_json=as_json)
+        results = resume_all(resume, registry=app.registry, progress=app.console)
+        _present(app, results, as_json=as_json)
         return
     results = prune_to_targets(
         options_of(given),

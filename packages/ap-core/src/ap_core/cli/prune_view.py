@@ -6,9 +6,12 @@ from ap_core.console import Console
 from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.pipeline.prune import Pruned
-from ap_core.pipeline.recording import COMPARISON, REPORT
+from ap_core.pipeline.recording import COMPARISON
 from ap_core.report.commands import next_steps
 from ap_core.report.tables import prune_table, stage_shares, targets_table
+from ap_core.runs.directory import REPORT
+from ap_core.runs.schema import SCHEMA
+from ap_core.search.trial import best_of
 
 
 def show(console: Console, results: Sequence[Pruned]) -> None:
@@ -40,16 +43,16 @@ def _title(pruned: Pruned) -> str:
 def document(results: Sequence[Pruned]) -> dict[str, object]:
     """JSON of one result, or of several under `targets`."""
     documents = [_document(pruned) for pruned in results]
-    return documents[0] if len(documents) == 1 else {"schema": 1, "targets": documents}
+    return documents[0] if len(documents) == 1 else {"schema": SCHEMA, "targets": documents}
 
 
 def _document(pruned: Pruned) -> dict[str, object]:
     record, plan, result = pruned.record, pruned.plan, pruned.record.result
     model = CostModel(pruned.network)
     targets = {cap.metric: cap.limit for cap in pruned.budget.caps}
-    best = min(pruned.trials, key=lambda t: (t.number != (result.best_trial if result else 0),))
+    best = best_of(pruned.trials)
     found: dict[str, object] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "model": record.architecture.name,
         "weights": record.weights.origin,
         "run": None if pruned.path is None else str(pruned.path),
@@ -65,7 +68,7 @@ def _document(pruned: Pruned) -> dict[str, object]:
         "value": plan.value,
         "bound": plan.bound,
         "widths": dict(plan.widths),
-        "seconds": result.seconds if result else {},
+        "seconds": dict(pruned.seconds),
     }
     if result:
         found |= {"counters": result.counters, "base_counters": result.base_counters}

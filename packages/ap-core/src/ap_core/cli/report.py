@@ -6,10 +6,9 @@ import click
 
 from ap_core.cli.app import App, pass_app
 from ap_core.report.html import render_report, render_targets
-from ap_core.runs.directory import RunDirectory
+from ap_core.runs.directory import REPORT, RunDirectory
 from ap_core.runs.files import write
 
-ONE = "report.html"
 SEVERAL = "comparison.html"
 
 
@@ -29,7 +28,7 @@ def report(app: App, /, *, runs: tuple[Path, ...], output: Path | None) -> None:
     """
     opened = [RunDirectory.open(path) for path in runs]
     if len(opened) == 1:
-        place = output or runs[0] / ONE
+        place = output or runs[0] / REPORT
         page = render_report(opened[0])
     else:
         place = output or Path(SEVERAL)

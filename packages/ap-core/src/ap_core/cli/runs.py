@@ -9,6 +9,7 @@ from ap_core.console import Cell
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
 from ap_core.runs.records import RunRecord, WeightsRecord
+from ap_core.runs.schema import SCHEMA
 from ap_core.search.trial import Trial
 
 COLUMNS = ("run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status")
@@ -48,7 +49,7 @@ def list_command(app: App, *, home: Path | None = None, as_json: bool = False) -
     """List the runs below a directory (./runs if none is named)."""
     listed = list_runs(home)
     if as_json:
-        app.console.json({"schema": 1, "runs": [_document(each) for each in listed]})
+        app.console.json({"schema": SCHEMA, "runs": [_document(each) for each in listed]})
         return
     if not listed:
         app.console.note(f"no runs below {home or 'runs'}")
@@ -69,7 +70,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
     if as_json:
         app.console.json(
             {
-                "schema": 1,
+                "schema": SCHEMA,
                 "path": str(shown.path),
                 "status": shown.status,
                 "best_trial": shown.best,

@@ -1,6 +1,7 @@
 """The main use case: a network and a budget in, a smaller network that keeps to it out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +12,23 @@ from ap_core.network import Network
 from ap_core.pipeline.apply import apply_plan
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, WarningsOnly
-from ap_core.pipeline.recording import (
-    budget_of,
-    finished,
-    started,
-    write_comparison,
-    write_report,
-)
+from ap_core.pipeline.recording import finished, started, write_comparison, write_report
 from ap_core.pipeline.reload import load_model
 from ap_core.pipeline.searching import find_plan
 from ap_core.pipeline.session import Session, open_session
-from ap_core.pipeline.targets import budgets_of, label, typed_targets
+from ap_core.pipeline.targets import budgets_of, labels, typed_targets
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
-from ap_core.runs.directory import HOME, RunDirectory, next_place, plain
+from ap_core.runs.directory import (
+    HOME,
+    RECORD,
+    REPORT,
+    RunDirectory,
+    empty_place,
+    next_place,
+    plain,
+    runs_inside,
+)
 from ap_core.runs.records import RunRecord
 from ap_core.search.trial import Trial
 from ap_core.solver import check_reach
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 class Pruned:
     """What one target came to.
 
+    seconds: by stage.
     module: the pruned network as reloaded from disk; None after a dry run.
     path: of the run directory; None after a dry run.
     """
@@ -47,6 +52,7 @@ class Pruned:
     plan: Plan
     trials: tuple[Trial, ...]
     record: RunRecord
+    seconds: Mapping[str, float]
     module: "Module | None" = None
     path: Path | None = None
 
@@ -81,16 +87,13 @@ def prune(
     )
     budgets = budgets_of(options, session.network)
     if dry_run:
-        return tuple(_preview(session, budget, command) for budget in budgets)
+        return tuple(_preview(_timed_alone(session), budget, command) for budget in budgets)
     if len(budgets) == 1:
-        return (_run(session, budgets[0], output, command),)
-    home = output or next_place(HOME, f"{plain(options.model)}-{len(budgets)}-targets")
-    results = tuple(
-        _run(replace(session, watch=session.watch.copy()), each, home / label(each), command)
-        for each in budgets
-    )
-    write_comparison([each.path for each in results if each.path], home)
-    return results
+        with _begun(session, budgets[0], output, command) as run:
+            return (_finish(session, run),)
+    stem = f"{plain(options.model)}-{len(budgets)}-targets"
+    home = empty_place(output) if output else next_place(HOME, stem)
+    return _finish_all(session, home, command)
 
 
 def _check_reach(options: PruneOptions, network: Network, base: Strategy) -> None:
@@ -116,36 +119,94 @@ def resume(
         before = run.record()
         if before.status == "done":
             return _done(run, before, registry)
-        options = PruneOptions.parse(before.options)
-        if module is None and before.architecture.name.startswith("live:"):
-            raise RunError(
-                f"the run {path} was started with a network in memory",
-                hint="go on from Python: resume(path, module=...)",
+        return _finish(_reopened(before, path, registry, progress, module), run)
+
+
+def resume_all(
+    path: Path,
+    *,
+    module: "Module | None" = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> tuple[Pruned, ...]:
+    """Go on with a run, as `resume` does, or with all runs of several targets.
+
+    path: run directory, or the one that the targets' runs are in; those not begun are begun.
+    """
+    registry = registry or Registry.from_entry_points()
+    progress = progress or WarningsOnly()
+    begun = runs_inside(path)
+    if not begun:
+        return (resume(path, module=module, registry=registry, progress=progress),)
+    records = [run.record() for run in begun]
+    session = _reopened(records[0], path, registry, progress, module)
+    names = labels(budgets_of(session.options, session.network))
+    started_alike = len({_start_of(record) for record in records}) == 1
+    if not started_alike or not {run.path.name for run in begun} <= set(names):
+        raise RunError(
+            f"the runs in {path} are not the targets of one start",
+            hint="go on with one of them: ap prune --resume RUN",
+        )
+    return _finish_all(session, path, records[0].command)
+
+
+def _start_of(record: RunRecord) -> str:
+    """All that the targets of one start have in common."""
+    return record.model_dump_json(include={"options", "architecture", "weights", "data"})
+
+
+def _reopened(
+    before: RunRecord,
+    path: Path,
+    registry: Registry,
+    progress: Progress,
+    module: "Module | None",
+) -> Session:
+    """Session of a run that was stopped: the same network, the same images."""
+    options = PruneOptions.parse(before.options)
+    if module is None and before.architecture.name.startswith("live:"):
+        raise RunError(
+            f"the run {path} was started with a network in memory",
+            hint="go on from Python: resume(path, module=...)",
+        )
+    return open_session(registry, options, progress, module=module, before=before)
+
+
+def _finish_all(session: Session, home: Path, command: Sequence[str]) -> tuple[Pruned, ...]:
+    """Run every target of a session in its place in `home`, and write the page that compares them.
+
+    All are begun before one is worked on: what a kill leaves of them can be resumed.
+    """
+    budgets = budgets_of(session.options, session.network)
+    with ExitStack() as stack:
+        runs = []
+        for budget, name in zip(budgets, labels(budgets), strict=True):
+            place = home / name
+            begun = (place / RECORD).exists()
+            run = (
+                RunDirectory.resume(place, note=session.progress.note)
+                if begun
+                else _begun(session, budget, place, command)
             )
-        session = open_session(registry, options, progress, module=module, before=before)
-        return _finish(session, budget_of(before.budget), run)
+            runs.append(stack.enter_context(run))
+        results = tuple(_ended(_timed_alone(session), run) for run in runs)
+    write_comparison([run.path for run in runs], home)
+    return results
 
 
-def _done(run: RunDirectory, record: RunRecord, registry: Registry) -> Pruned:
-    rebuilt = None
-    if ":" not in record.architecture.name:
-        rebuilt = load_model(run.path, registry=registry)
-    return Pruned(
-        network=run.network(),
-        budget=budget_of(record.budget),
-        plan=run.plan(),
-        trials=run.trials(),
-        record=record,
-        module=rebuilt,
-        path=run.path,
-    )
-
-
-def _run(session: Session, budget: Budget, place: Path | None, command: Sequence[str]) -> Pruned:
+@contextmanager
+def _begun(
+    session: Session, budget: Budget, place: Path | None, command: Sequence[str]
+) -> Iterator[RunDirectory]:
+    """New run, with its record."""
     with RunDirectory.create(place, model=session.options.model, budget=budget) as run:
         run.write_record(started(session, budget, command))
-        run.write_network(session.network)
-        return _finish(session, budget, run)
+        yield run
+
+
+def _timed_alone(session: Session) -> Session:
+    """Same session, for one of several targets: none counts the time of the others."""
+    return replace(session, watch=session.watch.copy())
 
 
 def _preview(session: Session, budget: Budget, command: Sequence[str]) -> Pruned:
@@ -156,12 +217,43 @@ def _preview(session: Session, budget: Budget, command: Sequence[str]) -> Pruned
         plan=outcome.plan,
         trials=outcome.trials,
         record=started(session, budget, command),
+        seconds=session.watch.seconds,
     )
 
 
-def _finish(session: Session, budget: Budget, run: RunDirectory) -> Pruned:
-    """Search, apply, report; a failure is kept in the run before it goes up."""
+def _ended(session: Session, run: RunDirectory) -> Pruned:
+    """What a run came to, or comes to now."""
     record = run.record()
+    if record.status == "done":
+        return _done(run, record, session.registry)
+    return _finish(session, run)
+
+
+def _done(run: RunDirectory, record: RunRecord, registry: Registry) -> Pruned:
+    """What a finished run came to; a report that a kill prevented is written now."""
+    if not (run.path / REPORT).exists():
+        write_report(run)
+    rebuilt = None
+    if ":" not in record.architecture.name:
+        rebuilt = load_model(run.path, registry=registry)
+    return Pruned(
+        network=run.network(),
+        budget=record.budget.to_budget(),
+        plan=run.plan(),
+        trials=run.trials(),
+        record=record,
+        seconds=record.result.seconds if record.result else {},
+        module=rebuilt,
+        path=run.path,
+    )
+
+
+def _finish(session: Session, run: RunDirectory) -> Pruned:
+    """Search, apply, report; a failure is kept in the run before it goes up."""
+    record = run.record().model_copy(update={"status": "running", "failure": ""})
+    run.write_record(record)
+    run.write_network(session.network)
+    budget = record.budget.to_budget()
     try:
         outcome = find_plan(session, budget, run)
         run.write_plan(outcome.plan)
@@ -178,6 +270,7 @@ def _finish(session: Session, budget: Budget, run: RunDirectory) -> Pruned:
         plan=outcome.plan,
         trials=outcome.trials,
         record=record,
+        seconds=session.watch.seconds,
         module=applied.module,
         path=run.path,
     )

@@ -6,17 +6,15 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from ap_core.budget import Budget, Cap
-from ap_core.network import Metric
+from ap_core.budget import Budget
 from ap_core.pipeline.apply import Applied
 from ap_core.pipeline.environment import environment
 from ap_core.pipeline.session import Session
-from ap_core.runs.directory import RunDirectory
+from ap_core.runs.directory import REPORT, RunDirectory
 from ap_core.runs.files import write
 from ap_core.runs.records import (
     ArchitectureRecord,
     BudgetRecord,
-    CapRecord,
     ResultRecord,
     RunRecord,
     SurgeryRecord,
@@ -24,7 +22,6 @@ from ap_core.runs.records import (
 )
 from ap_core.search.loop import Outcome
 
-REPORT = "report.html"
 COMPARISON = "index.html"
 
 
@@ -32,7 +29,6 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
     """Record of a run that has just begun."""
     options, loaded = session.options, session.subject.loaded
     return RunRecord(
-        schema=1,
         status="running",
         version=version("ap-core"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -46,10 +42,7 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
             checkpoint=str(options.checkpoint or ""),
             warnings=loaded.warnings,
         ),
-        budget=BudgetRecord(
-            caps=tuple(CapRecord(metric=c.metric.value, limit=c.limit) for c in budget.caps),
-            band=budget.band,
-        ),
+        budget=BudgetRecord.of(budget),
         seed=options.seed,
         data=dict(session.data.record()) if session.data else None,
         environment=environment(),
@@ -85,12 +78,6 @@ def finished(session: Session, record: RunRecord, outcome: Outcome, applied: App
     return record.model_copy(
         update={"status": "done", "failure": "", "surgery": surgery, "result": result}
     )
-
-
-def budget_of(record: BudgetRecord) -> Budget:
-    """Budget that a run was given."""
-    caps = tuple(Cap(metric=Metric(cap.metric), limit=cap.limit) for cap in record.caps)
-    return Budget(caps=caps, band=record.band)
 
 
 def write_report(run: RunDirectory) -> None:

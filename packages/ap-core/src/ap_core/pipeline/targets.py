@@ -1,5 +1,6 @@
 """From the targets that the user typed to budgets in integers."""
 
+from collections.abc import Sequence
 from itertools import product
 
 from ap_core.budget import Budget, Target, parse_targets
@@ -13,14 +14,19 @@ from ap_core.runs.directory import spell
 def budgets_of(options: PruneOptions, network: Network) -> tuple[Budget, ...]:
     """Every budget that the options name, in their order; caps on both metrics hold at once.
 
-    Raises: UsageError where there is no target; OutOfReachError where one is not below the network.
+    Raises: UsageError where there is no target, or one twice; OutOfReachError where one is not
+    below the network.
     """
     model = CostModel(network)
     choices = [
         [target.cap(model.cost(metric, network.whole)) for target in targets]
         for metric, targets in typed_targets(options).items()
     ]
-    return tuple(Budget(caps=tuple(caps), band=options.band) for caps in product(*choices))
+    budgets = tuple(Budget(caps=tuple(caps), band=options.band) for caps in product(*choices))
+    for budget in budgets:
+        if budgets.count(budget) > 1:
+            raise UsageError(f"the target {spell(budget)} is named twice", hint="leave one out")
+    return budgets
 
 
 def typed_targets(options: PruneOptions) -> dict[Metric, tuple[Target, ...]]:
@@ -32,6 +38,10 @@ def typed_targets(options: PruneOptions) -> dict[Metric, tuple[Target, ...]]:
     return targets
 
 
-def label(budget: Budget) -> str:
-    """Short name of a budget, for a directory."""
-    return spell(budget)
+def labels(budgets: Sequence[Budget]) -> tuple[str, ...]:
+    """Name of each of several budgets, for directories: short where that tells them apart."""
+    short = [spell(budget) for budget in budgets]
+    return tuple(
+        spell(budget, exact=True) if short.count(word) > 1 else word
+        for budget, word in zip(budgets, short, strict=True)
+    )

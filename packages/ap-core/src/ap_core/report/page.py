@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ap_core.budget import NAMES
 from ap_core.network import Metric
 from ap_core.plan import digest
 from ap_core.report.amounts import percent
@@ -13,8 +14,6 @@ from ap_core.report.documents import Documents
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
 from ap_core.runs.records import QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
-
-METRICS = {Metric.MACS: "MACs", Metric.PARAMS: "parameters"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +97,7 @@ def run_page(run: Documents) -> RunPage:
         path=run.path,
         record=record,
         alarms=tuple(_alarms(run, record, trials)),
-        caps=tuple((METRICS[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
+        caps=tuple((NAMES[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
         options=tuple(flattened(record.options)),
         data=tuple(flattened(record.data or {})),
         trials=trials,
@@ -177,9 +176,7 @@ def _amounts(record: RunRecord, result: ResultRecord) -> Iterator[Amount]:
         Metric.PARAMS: (result.base_params, result.params),
     }
     for metric, (before, after) in found.items():
-        yield Amount(
-            name=METRICS[metric], before=before, after=after, limit=limits.get(metric.value)
-        )
+        yield Amount(name=NAMES[metric], before=before, after=after, limit=limits.get(metric.value))
 
 
 def _counters(result: ResultRecord) -> Iterator[CounterRow]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
 from ap_core.network import Metric, Network
@@ -18,7 +19,7 @@ def prune_table(record: RunRecord, network: Network, plan: Plan) -> Rows:
     model = CostModel(network)
     caps = {cap.metric: cap.limit for cap in record.budget.caps}
     rows: list[tuple[Cell, ...]] = []
-    for metric, name in ((Metric.MACS, "MACs"), (Metric.PARAMS, "parameters")):
+    for metric, name in NAMES.items():
         before, after = model.cost(metric, network.whole), model.cost(metric, plan.widths)
         limit = caps.get(metric.value)
         asked = "" if limit is None else f"{amount(limit)}, {below(limit, after)}"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from ap_core.budget import NAMES
 from ap_core.network import Metric
 from ap_core.report.curve import Curve, Point, curve
 from ap_core.report.documents import Documents
-from ap_core.report.page import METRICS
+from ap_core.runs.directory import REPORT
 from ap_core.runs.listing import spell_budget
 from ap_core.runs.records import ResultRecord, RunRecord
 
@@ -67,7 +68,7 @@ def _row(path: Path, record: RunRecord, result: ResultRecord, beside: Path) -> T
         got=result.macs if cap.metric == Metric.MACS.value else result.params,
         record=record,
         result=result,
-        link=quote(os.path.relpath(path / "report.html", beside)),
+        link=quote(os.path.relpath(path / REPORT, beside)),
         path=path,
     )
 
@@ -92,7 +93,7 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
         )
     for row in _first_of(rows):
         points += _whole(row, by_params=by_params, accurate=accurate)
-    metric = METRICS[Metric.PARAMS if by_params else Metric.MACS]
+    metric = NAMES[Metric.PARAMS if by_params else Metric.MACS]
     return curve(
         points,
         title=f"{'Accuracy' if accurate else 'Value kept'} by {metric}",

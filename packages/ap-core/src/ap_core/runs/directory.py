@@ -32,7 +32,7 @@ from ap_core.runs.files import (
 )
 from ap_core.runs.lock import LOCK, OWNER, RunLock
 from ap_core.runs.records import RunRecord
-from ap_core.runs.scores import load_scores, save_scores
+from ap_core.runs.scores import load_scores, save_scores, scores_path
 from ap_core.scores import Scores
 from ap_core.search.trial import Trial
 
@@ -44,6 +44,7 @@ PROFILE = "profile.json"
 PLAN = "plan.json"
 TRIALS = "trials.jsonl"
 WEIGHTS = "model.safetensors"
+REPORT = "report.html"
 
 
 class RunDirectory:
@@ -183,6 +184,10 @@ class RunDirectory:
         self._own("scores")
         save_scores(self.path, scores)
 
+    def has_scores(self, *, importance: str, reduction: str) -> bool:
+        """Whether scores were saved."""
+        return scores_path(self.path, importance=importance, reduction=reduction).exists()
+
     def load_scores(self, *, importance: str, reduction: str) -> Scores | None:
         """Scores as they were saved; None where there are none. Raises: RunError."""
         return load_scores(self.path, importance=importance, reduction=reduction)
@@ -214,11 +219,11 @@ class RunDirectory:
             yield f"{path}, line {number}", line
 
 
-def spell(budget: Budget) -> str:
-    """Budget as a short word for names: "8.48G", "12M-params"."""
+def spell(budget: Budget, *, exact: bool = False) -> str:
+    """Budget as a word for names: "8.48G", "12M-params"; exact: without rounding."""
     words = []
     for cap in budget.caps:
-        amount = _short(cap.limit)
+        amount = str(cap.limit) if exact else _short(cap.limit)
         words.append(amount if cap.metric is Metric.MACS else f"{amount}-{cap.metric}")
     return "-".join(words)
 
@@ -248,6 +253,21 @@ def next_place(home: Path, stem: str) -> Path:
                 return path
             except FileExistsError:
                 number += 1
+
+
+def runs_inside(home: Path) -> tuple[RunDirectory, ...]:
+    """Runs, to read from, that are right below a directory which is none itself; by name."""
+    if (home / RECORD).exists():
+        return ()
+    return tuple(RunDirectory.open(record.parent) for record in sorted(home.glob(f"*/{RECORD}")))
+
+
+def empty_place(path: Path) -> Path:
+    """Directory, made where it is absent. Raises: RunError where it holds something."""
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+    _refuse_others_files(path)
+    return path
 
 
 def _refuse_others_files(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ap_core.errors import RunError
-from ap_core.runs.records import SCHEMA
+from ap_core.runs.schema import SCHEMA
 
 T = TypeVar("T")
 Document = dict[str, object]

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ap_core.budget import Budget, Cap
 from ap_core.errors import RunError
-from ap_core.network import Metric
 from ap_core.runs.directory import HOME, RECORD, RunDirectory, spell
 from ap_core.runs.lock import is_held
 from ap_core.runs.records import BudgetRecord, RunRecord
@@ -70,8 +68,7 @@ def show_run(path: Path) -> ShownRun:
 
 def spell_budget(record: BudgetRecord) -> str:
     """Budget of a record as a short word."""
-    caps = (Cap(metric=Metric(cap.metric), limit=cap.limit) for cap in record.caps)
-    return spell(Budget(caps=tuple(caps), band=record.band))
+    return spell(record.to_budget())
 
 
 def _run_directories(place: Path) -> Iterator[Path]:

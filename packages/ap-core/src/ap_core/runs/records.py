@@ -1,10 +1,12 @@
 """The documents of a run directory, as typed values; pydantic, since they come back from disk."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+from ap_core.budget import Budget, Cap
+from ap_core.network import Metric
+from ap_core.runs.schema import SCHEMA
 
 
 class Record(BaseModel):
@@ -25,6 +27,17 @@ class BudgetRecord(Record):
 
     caps: tuple[CapRecord, ...]
     band: float
+
+    @classmethod
+    def of(cls, budget: Budget) -> Self:
+        """Record of a budget."""
+        caps = (CapRecord(metric=cap.metric.value, limit=cap.limit) for cap in budget.caps)
+        return cls(caps=tuple(caps), band=budget.band)
+
+    def to_budget(self) -> Budget:
+        """Budget that this is the record of."""
+        caps = (Cap(metric=Metric(cap.metric), limit=cap.limit) for cap in self.caps)
+        return Budget(caps=tuple(caps), band=self.band)
 
 
 class ArchitectureRecord(Record):

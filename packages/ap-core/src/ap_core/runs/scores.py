@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 
 from ap_core.errors import RunError
 from ap_core.runs.files import replacing
-from ap_core.runs.records import SCHEMA
+from ap_core.runs.schema import SCHEMA
 from ap_core.scores import Scores
 
 
