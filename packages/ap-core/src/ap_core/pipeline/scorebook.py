@@ -61,13 +61,17 @@ class ScoreBook:
     def scores(
         self, importance: str, reduction: Reduction, run: RunDirectory | None = None
     ) -> Scores:
-        """Scores of every channel. Raises: UnknownNameError, DataError where there is no data."""
+        """Scores of every channel; a run that lacks them gets them.
+
+        Raises: UnknownNameError, DataError where there is no data.
+        """
         key = (importance, reduction)
         if key not in self._known:
             self._known[key] = self._kept(importance, reduction, run) or self._fresh(*key)
-            if run is not None:
-                run.save_scores(self._known[key])
-        return self._known[key]
+        found = self._known[key]
+        if run and not run.has_scores(importance=importance, reduction=reduction.value):
+            run.save_scores(found)
+        return found
 
     def _kept(
         self, importance: str, reduction: Reduction, run: RunDirectory | None

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ap_core.budget import Budget
+from ap_core.contracts import Strategist
+from ap_core.pipeline.progress import Stopwatch
 from ap_core.pipeline.quality import measure_with, recover
 from ap_core.pipeline.session import Session
 from ap_core.plan import Plan
 from ap_core.runs.directory import RunDirectory
+from ap_core.scores import Scores
 from ap_core.search.loop import Outcome, Quality, search
 from ap_core.search.trial import Evidence, Trial
 from ap_core.solver import retained_value, solve
@@ -31,14 +35,13 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
         trials=run.trials() if run else (),
         seed=options.seed,
     )
-    with (
-        session.watch.stage("search"),
-        session.progress.progress(allowance, f"searching ({offer.name})") as advance,
-    ):
+    with session.progress.progress(allowance, f"searching ({offer.name})") as advance:
         advance(len(evidence.trials))
+        with session.watch.stage("propose"):
+            strategist = offer.make()
         return search(
             evidence,
-            offer.make(),
+            _Timed(strategist=strategist, watch=session.watch),
             name=offer.name,
             solve=lambda strategy: _solve(session, strategy, budget, run),
             judge=lambda plan: _judge(session, plan, run),
@@ -47,6 +50,19 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
             warn=lambda text: session.progress.warn(text),
             clock=time.perf_counter,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Timed:
+    """A strategist whose time is a stage of its own."""
+
+    strategist: Strategist
+    watch: Stopwatch
+
+    def propose(self, evidence: Evidence) -> Strategy | None:
+        """What the strategist proposes."""
+        with self.watch.stage("propose"):
+            return self.strategist.propose(evidence)
 
 
 def _recorder(run: RunDirectory | None, advance: Callable[[int], None]) -> Callable[[Trial], None]:
@@ -58,20 +74,23 @@ def _recorder(run: RunDirectory | None, advance: Callable[[int], None]) -> Calla
     return record
 
 
-def _solve(session: Session, strategy: Strategy, budget: Budget, run: RunDirectory | None) -> Plan:
+def _scores(session: Session, strategy: Strategy, run: RunDirectory | None) -> Scores:
     with session.watch.stage("score"):
-        scores = session.book.scores(strategy.importance, strategy.reduction, run)
+        return session.book.scores(strategy.importance, strategy.reduction, run)
+
+
+def _solve(session: Session, strategy: Strategy, budget: Budget, run: RunDirectory | None) -> Plan:
+    scores = _scores(session, strategy, run)
     with session.watch.stage("solve"):
         return solve(session.network, scores, strategy, budget)
 
 
 def _judge(session: Session, plan: Plan, run: RunDirectory | None) -> Quality:
-    base = session.base
-    scores = session.book.scores(base.importance, base.reduction, run)
-    retained = retained_value(session.network, scores, base, plan)
-    if session.data is None:
-        return Quality(retained=retained)
+    scores = _scores(session, session.base, run)
     with session.watch.stage("judge"):
+        retained = retained_value(session.network, scores, session.base, plan)
+        if session.data is None:
+            return Quality(retained=retained)
         cut = session.subject.adapter.copy(session.subject.loaded.module)
         session.subject.adapter.cut(cut, session.tracing, plan)
         recover(session.registry, session.options.recoveries, cut, session.data, None)
