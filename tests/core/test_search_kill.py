@@ -91,8 +91,8 @@ def test_a_killed_search_ends_with_the_same_plan(name, tmp_path, processes):
     chance, kills = random.Random(name), []
     for attempt in count():
         path = tmp_path / f"killed-{attempt}"
-        while len(kills) < KILLS:
-            stop = chance.randint(min(lines(path), TRIALS), TRIALS)
+        while len(kills) < KILLS and lines(path) < TRIALS:
+            stop = chance.randint(lines(path), TRIALS)
             process = start(processes, path, name)
             if not kill_at(process, path, trials=stop, pause=chance.uniform(0, 0.01)):
                 break
