@@ -33,7 +33,9 @@ def test_a_plan_that_is_over_a_cap_by_one_is_a_bug(metric) -> None:
     plan = solve(of, scores(of), Strategy(), limit)
     cost = CostModel(of).cost(metric, plan.widths)
     assert within_caps(plan, budget(cost, metric)) is plan
-    with pytest.raises(RuntimeError, match="the solver's plan is 1 (MACs|parameters) over its cap"):
+    with pytest.raises(
+        RuntimeError, match=r"the solver's plan is 1 (MACs|parameters) over its cap"
+    ):
         within_caps(plan, budget(cost - 1, metric))
 
 

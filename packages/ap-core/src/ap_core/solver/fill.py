@@ -196,9 +196,7 @@ def _greedy(problem: Problem, options: tuple[int, ...], near: Neighbourhood) -> 
         result[move[0]] = move[1]
 
 
-def lower(
-    problem: Problem, options: Sequence[int], near: Neighbourhood
-) -> tuple[int, ...] | None:
+def lower(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...] | None:
     """Options that keep to the caps, from ones that do not: the least value for the most cost, move
     by move; None where no move saves any more.
     """

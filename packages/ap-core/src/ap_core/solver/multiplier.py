@@ -65,9 +65,7 @@ def search_prices(problem: Problem) -> Priced | None:
             return best
         options = _translated(near, refined.options)
         best = Priced(
-            options=max(
-                best.options, options, key=lambda o: (problem.allows(o), problem.value(o))
-            ),
+            options=max(best.options, options, key=lambda o: (problem.allows(o), problem.value(o))),
             prices=refined.prices,
             earlier=(*best.earlier, best.prices),
             above=best.above,
@@ -182,9 +180,7 @@ def _bisect(
     return Priced(options=best, prices=high * direction, above=above)
 
 
-def _keeps(
-    problem: Problem, options: tuple[int, ...] | list[int], direction: FloatArray
-) -> bool:
+def _keeps(problem: Problem, options: tuple[int, ...] | list[int], direction: FloatArray) -> bool:
     """Whether options keep to the caps that have a part in the direction."""
     within = problem.costs(options) <= problem.limits
     return bool(within[direction > 0].all())
