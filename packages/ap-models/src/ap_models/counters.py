@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from ap_core.contracts import DataSource
 from ap_core.errors import ModelError
-from ap_models.skeleton import meta_copy
+from ap_models.skeleton import CANNOT_RUN, blank_images, meta_copy
 
 _MULTIPLIES = re.compile(
     r"mm(_|$)|^(add)?mv(_|$)|dot(_|$)|matmul|^addr|^ger|outer|conv|attention|attn|linear|trilinear"
@@ -56,7 +56,7 @@ def count(module: Module, input_size: tuple[int, int, int]) -> Count:
     with _slow_path():
         try:
             return _watched(module, input_size, _run_torch_pruning)
-        except (AttributeError, LookupError, ModelError):
+        except ModelError:
             # Its hooks trip over some modules; whether the network itself does shows without them.
             return _watched(module, input_size, _run)
 
@@ -159,8 +159,8 @@ def _without_weights(
     twin = meta_copy(module).eval().requires_grad_(requires_grad=False)
     try:
         with torch.no_grad(), torch.device("meta"):
-            yield twin, torch.empty(1, *input_size)
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            yield twin, blank_images(module, input_size)
+    except CANNOT_RUN as error:
         side = " x ".join(map(str, input_size))
         raise ModelError(
             f"the network cannot be run without weights on an image of {side}: {error}",

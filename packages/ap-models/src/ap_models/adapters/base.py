@@ -182,10 +182,10 @@ class DependencyGraphAdapter:
         drawn = [parameter for parameter in module.parameters() if _is_drawn(parameter)]
         twin = deepcopy(module, {id(parameter): parameter for parameter in drawn})
         shared, generator = set(map(id, drawn)), torch.Generator().manual_seed(seed)
-        changed = [p for p in twin.named_parameters() if id(p[1]) not in shared]
-        changed += [b for b in twin.named_buffers() if b[0].endswith(STATISTICS)]
+        statistics = {n: t for n, t in twin.named_buffers() if n.endswith(STATISTICS)}
+        changed = {n: p for n, p in twin.named_parameters() if id(p) not in shared} | statistics
         with torch.no_grad():
-            for name, tensor in changed:
+            for name, tensor in changed.items():
                 noise = torch.randn(tensor.shape, generator=generator).to(tensor)
                 # A variance must stay above zero.
                 noise = noise.abs() if name.endswith("running_var") else noise

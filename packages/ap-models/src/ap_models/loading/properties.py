@@ -8,7 +8,7 @@ from torch.nn import Conv2d, Module
 from ap_core.contracts import Architecture
 from ap_core.errors import ModelError
 from ap_models.loading.zoo import TIMM, TORCHVISION, resolve, torchvision_weights
-from ap_models.skeleton import meta_copy
+from ap_models.skeleton import CANNOT_RUN, blank_images, meta_copy
 
 DEFAULT_SIDE = 224
 
@@ -53,8 +53,8 @@ def num_classes(module: Module, input_size: tuple[int, int, int]) -> int:
     try:
         # Tensors that the network makes on its way must be on the meta device too.
         with torch.no_grad(), torch.device("meta"):
-            output = twin(torch.empty(2, *input_size))
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            output = twin(blank_images(twin, input_size, count=2))
+    except CANNOT_RUN as error:
         side = " x ".join(map(str, input_size))
         raise ModelError(
             f"the network cannot be run on an image of {side}: {error}",

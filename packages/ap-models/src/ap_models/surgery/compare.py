@@ -6,6 +6,8 @@ from itertools import zip_longest
 import torch
 from torch import Tensor, nn
 
+from ap_models.surgery.tensors import precise
+
 SETTINGS = (bool, int, float, str, tuple, list, type(None))
 """Kinds of attributes that say how a module computes."""
 
@@ -19,11 +21,14 @@ def difference(
     absolute output of the first.
 
     The image is of half the height and width where both networks take it, since what they do to
-    channels does not depend on its size.
+    channels does not depend on its size. Types below float32 are computed in float32: their own
+    rounding is larger than what is looked for.
     """
     channels, height, width = input_size
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(1, channels, height, width, generator=generator)
+    one, other = precise(one), precise(other)
+    images = images.to(next(one.parameters(), images))
     with torch.inference_mode():
         try:
             small = images[:, :, : height // 2, : width // 2]

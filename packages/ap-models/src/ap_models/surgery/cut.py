@@ -130,6 +130,15 @@ def inner_positions(attention: Attention, heads: Group, size: Group, plan: Plan)
     return np.stack([rows, rows])
 
 
+def query_scale(attention: Attention, rows: IntArray) -> float:
+    """What queries are multiplied by, so that a smaller head size leaves the products as they were.
+
+    rows: from `inner_positions`.
+    """
+    scale: float = (rows.shape[2] / attention.head_size) ** 0.5
+    return scale
+
+
 def _cut_attention(
     module: nn.Module,
     attention: Attention,
@@ -151,11 +160,10 @@ def _cut_attention(
     query_key = torch.from_numpy(rows[0].reshape(-1))
     value = torch.from_numpy(rows[1].reshape(-1))
     packed = torch.cat([query_key, inner + query_key, 2 * inner + value])
-    rescale = (kept_size / attention.head_size) ** 0.5
     for name in filter(None, (attention.weight, attention.bias)):
         path = attention.below(name)
         kept = take(tensor_at(module, path), 0, packed).clone()
-        kept[: len(query_key)] *= rescale
+        kept[: len(query_key)] *= query_scale(attention, rows)
         replace_tensor(module, path, kept)
     output = f"{attention.below(attention.projection)}.weight"
     replace_tensor(module, output, take(tensor_at(module, output), 1, value))

@@ -8,8 +8,20 @@ from torch import Tensor, nn
 
 from ap_core.plan import Plan
 from ap_models.attention import Attention
-from ap_models.surgery.cut import inner_positions, layer_attributes, set_attributes
-from ap_models.surgery.tensors import owner, replace_tensor, split_first, take, tensor_at
+from ap_models.surgery.cut import (
+    inner_positions,
+    layer_attributes,
+    query_scale,
+    set_attributes,
+)
+from ap_models.surgery.tensors import (
+    owner,
+    precise,
+    replace_tensor,
+    split_first,
+    take,
+    tensor_at,
+)
 from ap_models.tracing.ports import IntArray, Port
 from ap_models.tracing.trace import DependencyTracing
 
@@ -34,12 +46,16 @@ class MaskedNorm(nn.Module):
 
 
 def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module:
-    """Whole-width copy in which removed channels carry nothing and are read by nobody."""
-    twin = deepcopy(module)
+    """Whole-width copy, in float32 at least, in which removed channels carry nothing and are read
+    by nobody.
+    """
+    twin = precise(deepcopy(module))
     kept = tracing.kept(plan)
     with torch.no_grad():
         for attention, heads, size in tracing.attentions:
-            _mask_attention(twin, attention, inner_positions(attention, heads, size, plan))
+            rows = inner_positions(attention, heads, size, plan)
+            _round_queries(twin, attention, rows, like=module)
+            _mask_attention(twin, attention, rows)
         for port in tracing.ports:
             positions = kept[id(port)]
             if len(positions) == len(port.channels):
@@ -78,8 +94,8 @@ def _norm_of_parameter(module: nn.Module, port: Port) -> str:
 def _mask_norm(module: nn.Module, path: str, port: Port, positions: IntArray) -> None:
     """Let a normalisation see the kept channels only; one parameter at a time if it has several."""
     norm = module.get_submodule(path)
-    index = torch.from_numpy(positions)
     inner = deepcopy(norm.inner if isinstance(norm, MaskedNorm) else norm)
+    index = torch.from_numpy(positions).to(next(inner.parameters()).device)
     for name, axis in port.tensors:
         below = name.removeprefix(f"{path}.")
         replace_tensor(inner, below, take(tensor_at(inner, below), axis, index))
@@ -99,6 +115,17 @@ def channel_axis(norm: nn.Module) -> int:
     return 1 if "2d" in type(norm).__name__ else -1
 
 
+def _round_queries(
+    module: nn.Module, attention: Attention, rows: IntArray, *, like: nn.Module
+) -> None:
+    """Round the queries as the cut network's are, whose scale it changes in its own type."""
+    scale = query_scale(attention, rows)
+    for name in filter(None, (attention.weight, attention.bias)):
+        path = attention.below(name)
+        queries = split_first(tensor_at(module, path), 3)[0]
+        queries.copy_((queries * scale).to(tensor_at(like, path).dtype).to(queries.dtype) / scale)
+
+
 def _mask_attention(module: nn.Module, attention: Attention, rows: IntArray) -> None:
     inner = attention.heads * attention.head_size
     if rows[0].size == inner:
@@ -106,6 +133,7 @@ def _mask_attention(module: nn.Module, attention: Attention, rows: IntArray) -> 
     query_key, value = (np.setdiff1d(np.arange(inner), r.reshape(-1)) for r in rows)
     packed = torch.from_numpy(np.concatenate([query_key, inner + query_key, 2 * inner + value]))
     for name in filter(None, (attention.weight, attention.bias)):
-        tensor_at(module, attention.below(name)).index_fill_(0, packed, 0)
+        tensor = tensor_at(module, attention.below(name))
+        tensor.index_fill_(0, packed.to(tensor.device), 0)
     output = tensor_at(module, f"{attention.below(attention.projection)}.weight")
-    output.index_fill_(1, torch.from_numpy(value), 0)
+    output.index_fill_(1, torch.from_numpy(value).to(output.device), 0)

@@ -1,7 +1,12 @@
 """Replacing parameters and buffers by their paths."""
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
+
+FLOAT32 = 4
+"""Bytes of a number."""
 
 
 def owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
@@ -31,6 +36,13 @@ def replace_tensor(module: nn.Module, path: str, value: Tensor) -> None:
 def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers (those that are not saved in state dicts too), by path, ties once."""
     return dict(module.named_parameters()) | dict(module.named_buffers())
+
+
+def precise(module: nn.Module) -> nn.Module:
+    """The network, or where it holds less than float32, a copy in float32."""
+    if all(p.element_size() >= FLOAT32 for p in module.parameters() if p.is_floating_point()):
+        return module
+    return deepcopy(module).float()
 
 
 def split_first(tensor: Tensor, parts: int) -> Tensor:

@@ -11,12 +11,7 @@ from torch_pruning import DependencyGraph
 
 from ap_core.errors import ModelError
 from ap_models.attention import StandIn
-
-UNTRACEABLE = (
-    RuntimeError, AssertionError, AttributeError, TypeError, ValueError, IndexError, KeyError,
-)  # fmt: skip
-"""What networks and torch-pruning raise where they cannot be run, or followed; NotImplementedError
-is a RuntimeError."""
+from ap_models.skeleton import CANNOT_RUN, blank_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +35,7 @@ def run(skeleton: nn.Module, input_size: tuple[int, int, int]) -> tuple[Dependen
 
     Raises: ModelError where the network does not run or its operators cannot be traced.
     """
-    image = torch.zeros(1, *input_size, device="meta")
+    image = blank_images(skeleton, input_size)
     with _observing(skeleton) as calls:
         return _trace(skeleton, image), calls
 
@@ -82,7 +77,7 @@ def _trace(skeleton: nn.Module, image: torch.Tensor) -> DependencyGraph:
         with torch.enable_grad():
             # A bare tensor would be tried as a list of its images first.
             return DependencyGraph().build_dependency(skeleton, (image,), verbose=False)
-    except UNTRACEABLE as error:
+    except CANNOT_RUN as error:
         _check_runs(skeleton, image)
         raise ModelError(
             f"torch-pruning cannot trace {type(skeleton).__name__}: {error}",
@@ -94,7 +89,7 @@ def _check_runs(skeleton: nn.Module, image: torch.Tensor) -> None:
     try:
         with torch.no_grad():
             skeleton(image)
-    except UNTRACEABLE as error:
+    except CANNOT_RUN as error:
         raise ModelError(
             f"the network does not run on an input of {tuple(image.shape)}: {error}",
             hint="give the size that it was made for: --input-size 3,224,224",

@@ -159,7 +159,7 @@ class _Reader:
             if arriving is not None:
                 self.labels.lock(arriving, f"cannot be followed into {path}")
             channels = self.labels.fresh(size)
-            self.labels.lock(channels, "input of the network, or cannot be followed")
+            self.labels.lock(channels, "input, or cannot be followed", outside=True)
             arriving = channels
         attention = self._attentions.get(path)
         where = attention.below(attention.weight) if attention else f"{path}.weight"
@@ -276,7 +276,7 @@ class _Reader:
         for node in nodes:
             signal = self._signals.get(node)
             if signal is not None and (not node.outputs or node.type is TYPE.OUTPUT):
-                self.labels.lock(signal, "output of the network")
+                self.labels.lock(signal, "output of the network", outside=True)
 
 
 def _sharing(module: nn.Module) -> set[nn.Module]:

@@ -9,6 +9,7 @@ import numpy as np
 from ap_core.network import Group, GroupKind
 from ap_models.attention import Attention
 from ap_models.tracing.graph import Structure
+from ap_models.tracing.labels import Lock
 from ap_models.tracing.ports import IntArray, Port
 
 StageOf = Callable[[str], str]
@@ -62,9 +63,9 @@ def find_groups(
     Channels of the network's input and output are in none.
     """
     components = structure.labels.resolve()
-    reasons = _reasons(structure, components)
+    locks = _locks(structure, components)
     added = np.unique(np.concatenate([components[a] for a in structure.labels.added] or [NONE]))
-    layouts = [_layout(found, added, stage_of) for found in _same_ports(ports, components, reasons)]
+    layouts = [_layout(found, added, stage_of) for found in _same_ports(ports, components, locks)]
     return _named(layouts)
 
 
@@ -96,16 +97,16 @@ def attention_groups(attention: Attention, stage_of: StageOf) -> tuple[Group, Gr
     return heads, size
 
 
-def _reasons(structure: Structure, components: IntArray) -> dict[int, str]:
-    reasons: dict[int, str] = {}
-    for channels, reason in structure.labels.locks:
-        for component in np.unique(components[channels]):
-            reasons.setdefault(int(component), reason)
-    return reasons
+def _locks(structure: Structure, components: IntArray) -> dict[int, Lock]:
+    locks: dict[int, Lock] = {}
+    for lock in structure.labels.locks:
+        for component in np.unique(components[lock.channels]):
+            locks.setdefault(int(component), lock)
+    return locks
 
 
 def _same_ports(
-    ports: Sequence[Port], components: IntArray, reasons: dict[int, str]
+    ports: Sequence[Port], components: IntArray, locks: dict[int, Lock]
 ) -> list[_Found]:
     """Channels by the multiset of ports that they stand in, hashed: 64 random bits a port."""
     count = int(components.max()) + 1 if len(components) else 0
@@ -114,8 +115,8 @@ def _same_ports(
     standing: dict[int, list[int]] = defaultdict(list)
     for number, port in enumerate(ports):
         np.add.at(signature, port.channels, bits[number])
-    for component, reason in reasons.items():
-        if "of the network" in reason:
+    for component, lock in locks.items():
+        if lock.outside:
             signature[component] = 0
     used = np.flatnonzero(signature)
     _, which = np.unique(signature[used], return_inverse=True)
@@ -128,7 +129,7 @@ def _same_ports(
         _Found(
             components=part,
             ports=tuple(ports[n] for n in standing[kind]),
-            reason=next((reasons[c] for c in part.tolist() if c in reasons), ""),
+            reason=next((locks[c].reason for c in part.tolist() if c in locks), ""),
         )
         for kind, part in enumerate(parts)
     ]

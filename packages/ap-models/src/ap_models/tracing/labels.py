@@ -7,6 +7,19 @@ import numpy as np
 from ap_models.tracing.ports import IntArray
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lock:
+    """Channels that must stay, and why.
+
+    outside: they are the network's input or output, or stand for what cannot be followed; no group
+        takes them up.
+    """
+
+    channels: IntArray
+    reason: str
+    outside: bool = False
+
+
 @dataclass(kw_only=True)
 class Labels:
     """Numbers for channels; ties say which are one, locks which must stay, and why.
@@ -16,7 +29,7 @@ class Labels:
 
     count: int = 0
     ties: list[tuple[IntArray, IntArray]] = field(default_factory=list)
-    locks: list[tuple[IntArray, str]] = field(default_factory=list)
+    locks: list[Lock] = field(default_factory=list)
     added: list[IntArray] = field(default_factory=list)
 
     def fresh(self, size: int) -> IntArray:
@@ -29,9 +42,9 @@ class Labels:
         """Make channels one, position by position; equal shapes."""
         self.ties.append((one, other))
 
-    def lock(self, channels: IntArray, reason: str) -> None:
-        """Say that these channels must stay."""
-        self.locks.append((channels, reason))
+    def lock(self, channels: IntArray, reason: str, *, outside: bool = False) -> None:
+        """Say that these channels must stay; of several locks on one, the first counts."""
+        self.locks.append(Lock(channels=channels, reason=reason, outside=outside))
 
     def resolve(self) -> IntArray:
         """Number of the component of every channel, shape (count,)."""

@@ -1,7 +1,8 @@
 """Rehearsal: cutting a network of unknown family without weights, to see what the trace missed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from textwrap import shorten
 
 from torch import nn
 
@@ -15,7 +16,8 @@ from ap_models.tracing.trace import DependencyTracing
 
 Cut = Callable[[nn.Module, DependencyTracing, Plan], object]
 
-LOCKED = "the network does not run, or costs something else than predicted, when it is cut"
+LENGTH = 200
+"""Characters of a reason for a lock."""
 
 
 def rehearse(module: nn.Module, tracing: DependencyTracing, cut: Cut) -> DependencyTracing:
@@ -24,13 +26,11 @@ def rehearse(module: nn.Module, tracing: DependencyTracing, cut: Cut) -> Depende
     Raises: ModelError where the rest cannot be cut together, or nothing is left to cut.
     """
     free = tracing.network.free
-    if not _fails(module, tracing, cut, free):
+    if not _failure(module, tracing, cut, free):
         return tracing
-    broken = {
-        group.name for group in free if _fails(module, tracing, cut, _with_inside(group, free))
-    }
-    checked = _lock(tracing, broken)
-    failure = _fails(module, checked, cut, checked.network.free)
+    failures = {g.name: _failure(module, tracing, cut, _with_inside(g, free)) for g in free}
+    checked = _lock(tracing, failures)
+    failure = _failure(module, checked, cut, checked.network.free)
     if failure or not checked.network.free:
         raise ModelError(
             f"{tracing.network.model} cannot be cut: {failure or 'no group of channels can be'}",
@@ -58,22 +58,28 @@ def _with_inside(group: Group, free: Iterable[Group]) -> list[Group]:
     return [group, *(other for other in free if other.inside == group.name)]
 
 
-def _fails(module: nn.Module, tracing: DependencyTracing, cut: Cut, groups: Iterable[Group]) -> str:
+def _failure(
+    module: nn.Module, tracing: DependencyTracing, cut: Cut, groups: Iterable[Group]
+) -> str:
     """Why the network cannot be cut in these groups; empty where it can."""
     plan = thin(tracing.network, groups)
     twin = meta_copy(module)
     try:
         cut(twin, tracing, plan)
         found = (count_macs(twin, tracing.network.input_size), count_params(twin))
-    except (RuntimeError, AssertionError, ValueError, IndexError, TypeError, ModelError) as error:
-        return str(error)
+    except ModelError as error:
+        return error.message
     expected = (plan.macs, plan.params)
-    return "" if found == expected else f"predicted {expected}, counted {found}"
+    if found == expected:
+        return ""
+    return "it has {} MACs and {} parameters, not {} and {} as predicted".format(*found, *expected)
 
 
-def _lock(tracing: DependencyTracing, names: set[str]) -> DependencyTracing:
+def _lock(tracing: DependencyTracing, failures: Mapping[str, str]) -> DependencyTracing:
     def locked(group: Group) -> Group:
-        return replace(group, locked=group.locked or LOCKED) if group.name in names else group
+        failure = failures.get(group.name, "")
+        reason = shorten(f"when it is cut: {failure}", LENGTH, placeholder=" ...")
+        return replace(group, locked=reason) if failure else group
 
     network = tracing.network
     return replace(

@@ -44,7 +44,7 @@ def _of_layout(layout: Layout, module: nn.Module, *, gradients: bool) -> Iterato
         role = "norm" if member.port.kind in NORMS else member.port.role
         role = "out" if member.port.kind == "dwconv" else role
         weight, axis = tensors[0]
-        bias = tensors[1][0] if len(tensors) > 1 and tensors[1][0].requires_grad else None
+        bias = tensors[1][0] if len(tensors) > 1 else None
         positions = torch.from_numpy(member.positions).to(weight.device)
         yield _part(
             member.port.layer,
