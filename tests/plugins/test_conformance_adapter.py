@@ -171,6 +171,86 @@ def test_scores_that_are_missing_are_found(good):
     assert "there is no score of patches by magnitude" in found_in(Bad())
 
 
+def test_noise_that_leaves_a_constant_is_found(good):
+    class Bad(good):
+        def perturbed(self, module, *, seed):
+            noisy = super().perturbed(module, seed=seed)
+            torch.nn.init.zeros_(noisy.classifier.bias)
+            return noisy
+
+    assert found_in(Bad()) == "perturbed() leaves every element of classifier.bias at 0"
+
+
+def test_noise_that_heeds_no_seed_is_found(good):
+    class Bad(good):
+        def perturbed(self, module, *, seed):
+            self.calls = getattr(self, "calls", 0) + 1
+            return super().perturbed(module, seed=self.calls)
+
+    assert "perturbed() with one seed gives two networks" in found_in(Bad())
+
+
+def test_noise_on_the_network_itself_is_found(good):
+    class Bad(good):
+        def perturbed(self, module, *, seed):
+            module.classifier.bias.data += 1
+            return super().perturbed(module, seed=seed)
+
+    assert "perturbed() changed tensor classifier.bias" in found_in(Bad())
+
+
+def test_a_blank_twin_with_weights_is_found(good):
+    class Bad(good):
+        def blank(self, module):
+            return self.copy(module)
+
+    assert "blank(): patches.weight is on cpu" in found_in(Bad())
+
+
+def test_a_blank_twin_of_another_shape_is_found(good):
+    class Bad(good):
+        def blank(self, module):
+            twin = super().blank(module)
+            twin.classifier = torch.nn.Linear(3, 2, device="meta")
+            return twin
+
+    assert "blank() has other tensors than the network: ['classifier.bias'" in found_in(Bad())
+
+
+def test_a_description_of_something_else_is_found(good):
+    class Bad(good):
+        def load(self, request):
+            loaded = super().load(request)
+            odd = replace(loaded.architecture, num_classes=8)
+            return replace(loaded, architecture=odd)
+
+        def skeleton(self, request):
+            found = super().skeleton(request)
+            return replace(found, architecture=replace(found.architecture, num_classes=8))
+
+    assert found_in(Bad()).startswith("describe() says Architecture(")
+
+
+def test_an_error_behind_a_scale_that_starts_at_nothing_is_found(good):
+    class Bad(good):
+        """Rolls the channels of a branch that fresh weights silence."""
+
+        def build(self, name, **options):
+            network = super().build(name, **options)
+            for block in network.blocks:
+                torch.nn.init.zeros_(block.places_norm.weight)
+            return network
+
+        def cut(self, module, tracing, plan):
+            surgery = super().cut(module, tracing, plan)
+            if plan.widths != tracing.network.whole:
+                places = module.blocks[0].places
+                places.weight.data = places.weight.data.roll(1, dims=0)
+            return surgery
+
+    assert "the cut and the masked network differ by" in found_in(Bad())
+
+
 def test_a_mask_that_masks_nothing_is_found(good):
     class Bad(good):
         def mask(self, module, tracing, plan):

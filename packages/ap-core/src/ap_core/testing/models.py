@@ -103,8 +103,10 @@ def check_model_adapter(
         _check_tracing(subject)
         _check_cost(subject.network.whole, subject, subject.skeleton())
         _check_scores(subject)
-        _check_whole_plan(subject)
-        _check_cut(subject, random_plan(subject.network, share=share, seed=seed))
+        noisy = _check_perturbed(subject)
+        _check_blank(subject)
+        _check_whole_plan(subject, noisy)
+        _check_cut(subject, noisy, random_plan(subject.network, share=share, seed=seed))
 
 
 def _check_names(adapter: ModelAdapter) -> None:
@@ -131,6 +133,13 @@ def _load(adapter: ModelAdapter, request: ModelRequest, seed: int) -> Subject:
     require(
         skeleton.architecture == loaded.architecture,
         f"skeleton() describes {skeleton.architecture}, load() {loaded.architecture}",
+    )
+    described = adapter.describe(
+        loaded.module, name=loaded.architecture.name, input_size=loaded.architecture.input_size
+    )
+    require(
+        described == loaded.architecture,
+        f"describe() says {described}, load() {loaded.architecture}",
     )
     for name, parameter in skeleton.module.named_parameters():
         require(parameter.device.type == "meta", f"skeleton(): {name} is on {parameter.device}")
@@ -259,24 +268,55 @@ def _slope(part: "LayerSlice", generator: "Generator") -> "Tensor":  # noqa: ARG
     return (part.weight * part.gradient).sum(dim=1).abs()
 
 
-def _check_whole_plan(subject: Subject) -> None:
+def _check_perturbed(subject: Subject) -> "Module":
+    """The network with noise on it, which hides no error."""
+    module, seed = subject.module, subject.seed
+    before = fingerprint(module)
+    noisy = subject.adapter.perturbed(module, seed=seed)
+    require_unchanged(before, module, "perturbed()")
+    again = subject.adapter.perturbed(module, seed=seed)
+    unlike = subject.adapter.unlike(noisy, again)
+    require(not unlike, f"perturbed() with one seed gives two networks: {unlike}")
+    for name, tensor in noisy.state_dict().items():
+        varied = (
+            tensor.numel() == 1 or not tensor.is_floating_point() or tensor.min() < tensor.max()
+        )
+        require(varied, f"perturbed() leaves every element of {name} at {float(tensor.max()):g}")
+    return noisy
+
+
+def _check_blank(subject: Subject) -> None:
+    before = fingerprint(subject.module)
+    blank = subject.adapter.blank(subject.module)
+    require_unchanged(before, subject.module, "blank()")
+    expected = {name: tensor.shape for name, tensor in subject.module.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in blank.state_dict().items()}
+    differing = [n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n)]
+    require(not differing, f"blank() has other tensors than the network: {sorted(differing)[:3]}")
+    for name, tensor in blank.state_dict().items():
+        require(tensor.device.type == "meta", f"blank(): {name} is on {tensor.device}")
+
+
+def _check_whole_plan(subject: Subject, noisy: "Module") -> None:
     plan = random_plan(subject.network, share=1.0, seed=subject.seed)
-    copy = subject.adapter.copy(subject.module)
+    copy = subject.adapter.copy(noisy)
     subject.adapter.cut(copy, subject.tracing, plan)
-    far = subject.difference(subject.module, copy)
+    far = subject.difference(noisy, copy)
     require(far <= TOLERANCE, f"a cut that removes nothing changes the output by {far:.2g}")
 
 
-def _check_cut(subject: Subject, plan: Plan) -> None:
+def _check_cut(subject: Subject, noisy: "Module", plan: Plan) -> None:
+    """Compare on noise: fresh branches that end in zeros would hide what happens in them."""
     adapter = subject.adapter
-    before = fingerprint(subject.module)
-    masked = adapter.mask(subject.module, subject.tracing, plan)
-    cut = adapter.copy(subject.module)
+    fresh, before = fingerprint(subject.module), fingerprint(noisy)
+    masked = adapter.mask(noisy, subject.tracing, plan)
+    cut = adapter.copy(noisy)
     surgery = adapter.cut(cut, subject.tracing, plan)
-    require_unchanged(before, subject.module, "copy(), mask() and cut() of the copy")
+    require_unchanged(before, noisy, "copy(), mask() and cut() of the copy")
+    require_unchanged(fresh, subject.module, "mask() and cut() of what perturbed() made")
     far = subject.difference(masked, cut)
     require(far <= TOLERANCE, f"the cut and the masked network differ by {far:.2g}")
-    require(subject.difference(subject.module, cut) > 0, "cutting half of it changes no output")
+    require(subject.difference(noisy, cut) > 0, "cutting half of it changes no output")
     _check_cost(dict(plan.widths), subject, adapter.copy(cut).to("meta"))
     with TemporaryDirectory() as folder:
         _check_store(subject, cut, surgery, Path(folder))
@@ -289,17 +329,22 @@ def _check_store(subject: Subject, cut: "Module", surgery: Surgery, folder: Path
     adapter.save(cut, twice)
     content = weights.read_bytes()
     require(content == twice.read_bytes(), "save() writes different bytes for the same tensors")
-    restored = adapter.restore(subject.skeleton(), surgery, weights)
-    left = [name for name, tensor in restored.state_dict().items() if tensor.device.type == "meta"]
-    require(not left, f"restore() leaves {left[:3]} without weights")
-    unlike = adapter.unlike(cut, restored)
-    require(not unlike, f"the restored network is not the saved one: {unlike}")
+    # Runs are loaded from a skeleton where a name builds it, and from a blank twin where not.
+    for whole in (subject.skeleton(), adapter.blank(subject.module)):
+        _check_restored(subject, cut, adapter.restore(whole, surgery, weights))
     require(adapter.unlike(subject.module, cut), "unlike() sees no difference after a cut")
-    far = subject.difference(cut, restored)
-    require(far <= ROUNDING, f"the restored network differs from the saved one by {far:.2g}")
     damaged.write_bytes(content[: len(content) // 2])
     try:
         adapter.restore(subject.skeleton(), surgery, damaged)
     except CheckpointError:
         return
     raise AssertionError("restore() takes half a file without a CheckpointError")
+
+
+def _check_restored(subject: Subject, cut: "Module", restored: "Module") -> None:
+    left = [name for name, tensor in restored.state_dict().items() if tensor.device.type == "meta"]
+    require(not left, f"restore() leaves {left[:3]} without weights")
+    unlike = subject.adapter.unlike(cut, restored)
+    require(not unlike, f"the restored network is not the saved one: {unlike}")
+    far = subject.difference(cut, restored)
+    require(far <= ROUNDING, f"the restored network differs from the saved one by {far:.2g}")
