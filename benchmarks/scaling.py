@@ -2,6 +2,7 @@
 
 import gc
 import time
+from collections.abc import Iterator
 
 import torch
 from timm.models.resnet import Bottleneck, ResNet
@@ -21,19 +22,29 @@ VITS = ((192, 12, 3), (384, 12, 6), (768, 12, 12), (1024, 24, 16), (1280, 32, 16
 RESNETS = ((1, 64), (2, 64), (4, 64), (8, 64), (8, 128), (14, 160))
 
 
-def networks() -> list[tuple[str, nn.Module]]:
-    """Builders on the meta device, so that only one at a time takes memory."""
-    made: list[tuple[str, nn.Module]] = []
+def networks() -> Iterator[tuple[str, nn.Module]]:
+    """Families and networks on the meta device, made one by one: whoever measures one gives it
+    memory, and drops it before the next.
+    """
+    for width, depth, heads in VITS:
+        yield "vit", vit(width, depth, heads)
+    for times, width in RESNETS:
+        yield "resnet", resnet(times, width)
+
+
+def vit(width: int, depth: int, heads: int) -> nn.Module:
+    """Vision transformer for images of 224 pixels."""
     with torch.device("meta"):
-        for width, depth, heads in VITS:
-            network = VisionTransformer(
-                img_size=224, patch_size=16, embed_dim=width, depth=depth, num_heads=heads
-            )
-            made.append(("vit", network))
-        for times, width in RESNETS:
-            layers = [3 * times, 4 * times, 6 * times, 3 * times]
-            made.append(("resnet", ResNet(Bottleneck, layers, base_width=width)))
-    return made
+        return VisionTransformer(
+            img_size=224, patch_size=16, embed_dim=width, depth=depth, num_heads=heads
+        )
+
+
+def resnet(times: int, width: int) -> nn.Module:
+    """ResNet-50 with so many times its blocks, and this base width."""
+    layers = [3 * times, 4 * times, 6 * times, 3 * times]
+    with torch.device("meta"):
+        return ResNet(Bottleneck, layers, base_width=width)
 
 
 def measure(family: str, blank: nn.Module) -> Row:
@@ -102,6 +113,7 @@ def main() -> None:
     rows = []
     for family, blank in networks():
         rows.append(measure(family, blank))
+        del blank
         gc.collect()
     show("scaling", rows, about=__doc__ or "")
     draw(rows)

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from itertools import count
 
+import click
 import pytest
 import torch
 
@@ -11,7 +12,9 @@ from ap_core.contracts import Architecture, DataRequest, LlmReply
 from ap_core.plugins.offers import ImportanceOffer
 from ap_core.plugins.registry import Registry
 from ap_core.testing import (
+    check_command,
     check_dataset,
+    check_exporter,
     check_importance,
     check_llm_backend,
     check_meter,
@@ -333,6 +336,104 @@ def test_a_bad_meter_is_found(fault, module):
     with pytest.raises(AssertionError) as caught:
         check_meter(METERS[fault], module, input_size=(1, 2, 2))
     assert fault in str(caught.value)
+
+
+# ---- exporters
+
+
+def write(module, *, input_size, path):
+    torch.save(module.state_dict(), path)
+
+
+def write_and_train(module, **options):
+    module.train()
+    write(module, **options)
+
+
+def write_once(module, *, input_size, path):
+    if not path.exists():
+        write(module, input_size=input_size, path=path)
+
+
+def write_two(module, *, input_size, path):
+    write(module, input_size=input_size, path=path)
+    path.with_suffix(".data").touch()
+
+
+EXPORTERS = {
+    "the exporter changed training mode of": write_and_train,
+    "it wrote no file net.pt": lambda module, **_: None,
+    "it left net.pt empty": lambda module, *, path, **_: path.touch(),
+    "it left net.data beside net.pt": write_two,
+    "it keeps a file that is there already": write_once,
+}
+
+
+def test_a_good_exporter_passes(module, tmp_path):
+    check_exporter(write, module, input_size=(1, 2, 2), path=tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("fault", EXPORTERS)
+def test_a_bad_exporter_is_found(fault, module, tmp_path):
+    with pytest.raises(AssertionError) as caught:
+        check_exporter(EXPORTERS[fault], module, input_size=(1, 2, 2), path=tmp_path / "net.pt")
+    assert fault in str(caught.value)
+
+
+# ---- commands
+
+
+@click.command()
+@click.option("--loud", is_flag=True, help="In capitals.")
+def hello(loud):
+    """Say hello."""
+
+
+@click.command()
+def silent():
+    pass
+
+
+@click.command()
+@click.option("--loud", is_flag=True)
+def undocumented(loud):
+    """Say hello."""
+
+
+@click.command()
+@click.option("-q", "--queue", help="Where to.")
+def greedy(queue):
+    """Say hello."""
+
+
+@click.command(cls=type("Broken", (click.Command,), {"format_help": lambda *_: 1 / 0}))
+def broken():
+    """Say hello."""
+
+
+COMMANDS = {
+    "is no click.Command": print,
+    "it does not say what it does": silent,
+    "--loud does not say what it is for": undocumented,
+    "-q is what every command has already": greedy,
+    "--help ends with 1: ZeroDivisionError": broken,
+}
+
+
+def test_a_good_command_passes():
+    check_command(hello)
+
+
+@pytest.mark.parametrize("fault", COMMANDS)
+def test_a_bad_command_is_found(fault):
+    with pytest.raises(AssertionError) as caught:
+        check_command(COMMANDS[fault])
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(Registry.from_entry_points().commands))
+def test_every_command_that_is_installed_conforms(name):
+    check_command(Registry.from_entry_points().commands[name].make())
 
 
 # ---- LLM backends

@@ -4,7 +4,9 @@ Each check raises AssertionError with what is wrong. Those that need tensors nee
 """
 
 from ap_core.testing.backends import check_llm_backend
+from ap_core.testing.commands import check_command
 from ap_core.testing.datasets import check_dataset
+from ap_core.testing.exporters import check_exporter
 from ap_core.testing.importances import check_importance
 from ap_core.testing.meters import check_meter
 from ap_core.testing.models import check_model_adapter
@@ -12,7 +14,9 @@ from ap_core.testing.recoveries import check_recovery
 from ap_core.testing.strategists import check_strategist
 
 __all__ = [
+    "check_command",
     "check_dataset",
+    "check_exporter",
     "check_importance",
     "check_llm_backend",
     "check_meter",
