@@ -1,6 +1,7 @@
 """The installed `ap` in a subprocess: exit code, stdout, stderr."""
 
 import os
+import pty
 import subprocess
 import sys
 
@@ -80,8 +81,58 @@ def test_a_closed_pipe_ends_quietly():
     assert "BrokenPipe" not in done.stderr
 
 
-@pytest.mark.parametrize("spelling", ["-q", "--quiet", "-v", "--verbose", "--no-color"])
-def test_shared_options_go_before_and_behind_the_command(spelling):
-    before, behind = ap(spelling, "plugins"), ap("plugins", spelling)
-    assert before.returncode == behind.returncode == 0
-    assert before.stdout == behind.stdout
+@pytest.fixture
+def damaged(tmp_path):
+    run = tmp_path / "damaged"
+    run.mkdir()
+    (run / "run.json").write_text("{")
+    return run
+
+
+@pytest.mark.parametrize("spelling", ["-q", "--quiet"])
+def test_quiet_before_and_behind_the_command_leaves_out_notes(spelling, tmp_path):
+    noted = ap("runs", str(tmp_path))
+    assert (noted.returncode, noted.stderr) == (0, f"no runs below {tmp_path}\n")
+    for quiet in (ap(spelling, "runs", str(tmp_path)), ap("runs", spelling, str(tmp_path))):
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("spelling", ["-v", "--verbose"])
+def test_verbose_before_and_behind_the_command_shows_where_a_failure_came_from(spelling, damaged):
+    plain = ap("report", str(damaged))
+    assert plain.returncode == 1
+    assert plain.stderr.startswith(f"error: {damaged / 'run.json'} is damaged")
+    for verbose in (ap(spelling, "report", str(damaged)), ap("report", str(damaged), spelling)):
+        assert verbose.returncode == 1
+        assert "JSONDecodeError" in verbose.stderr
+        assert verbose.stderr.endswith(plain.stderr)
+
+
+def test_no_color_before_and_behind_the_command_leaves_out_colors(damaged):
+    home = str(damaged.parent)
+    colored = "\x1b[33;1mwarning:\x1b[0m"
+    assert colored in on_terminal("runs", home)
+    for plain in (on_terminal("--no-color", "runs", home), on_terminal("runs", "--no-color", home)):
+        assert "\nwarning: " in plain
+        assert colored not in plain
+
+
+def on_terminal(*arguments):
+    """What `ap` writes where it has a terminal."""
+    ours, its = pty.openpty()
+    environment = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
+    command = [sys.executable, "-m", "ap_core", *arguments]
+    with subprocess.Popen(
+        command, stdout=its, stderr=its, env={**environment, "TERM": "xterm", "COLUMNS": "80"}
+    ):
+        os.close(its)
+        shown = b"".join(iter(lambda: read(ours), b""))
+    os.close(ours)
+    return shown.decode()
+
+
+def read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # what Linux says when the other side is closed
+        return b""

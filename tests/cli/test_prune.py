@@ -265,7 +265,8 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
         )
         wait_for(lambda place=place, n=number: trials(place) > 3 + 6 * n, running)
         running.send_signal(signal.SIGKILL)
-        running.wait()
+        assert running.wait() == -signal.SIGKILL
+        assert trials(place) < 30
         ap("prune", "--resume", place, cwd=tmp_path)
         assert (place / "plan.json").read_bytes() == expected
 
@@ -277,8 +278,10 @@ def trials(run: Path) -> int:
 
 def wait_for(met, running: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + 120
-    while not met() and running.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
+    while not met():
+        assert running.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_the_demo_trains_prunes_and_reports(tmp_path: Path) -> None:
