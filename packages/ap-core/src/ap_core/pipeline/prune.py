@@ -16,6 +16,7 @@ from ap_core.pipeline.recording import finished, started, write_comparison, writ
 from ap_core.pipeline.reload import load_model
 from ap_core.pipeline.searching import find_plan
 from ap_core.pipeline.session import Session, open_session
+from ap_core.pipeline.subject import LIVE, made_by_function
 from ap_core.pipeline.targets import budgets_of, labels, typed_targets
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
@@ -164,7 +165,7 @@ def _reopened(
 ) -> Session:
     """Session of a run that was stopped: the same network, the same images."""
     options = PruneOptions.parse(before.options)
-    if module is None and before.architecture.name.startswith("live:"):
+    if module is None and before.architecture.name.startswith(LIVE):
         raise RunError(
             f"the run {path} was started with a network in memory",
             hint="go on from Python: resume(path, module=...)",
@@ -234,7 +235,7 @@ def _done(run: RunDirectory, record: RunRecord, registry: Registry) -> Pruned:
     if not (run.path / REPORT).exists():
         write_report(run)
     rebuilt = None
-    if ":" not in record.architecture.name:
+    if not made_by_function(record.architecture.name):
         rebuilt = load_model(run.path, registry=registry)
     return Pruned(
         network=run.network(),
