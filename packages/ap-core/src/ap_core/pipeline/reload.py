@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
 from ap_core.errors import RunError
-from ap_core.pipeline.subject import builder_of
+from ap_core.pipeline.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import WEIGHTS, RunDirectory
 from ap_core.runs.records import ArchitectureRecord, RunRecord
@@ -49,7 +49,7 @@ def load_model(
 
 def _skeleton(registry: Registry, record: RunRecord) -> "Module":
     architecture = record.architecture
-    if ":" in architecture.name:
+    if made_by_function(architecture.name):
         raise RunError(
             f"the network of this run was made by {architecture.name}, which a run never imports",
             hint="give the function again: load_model(run, factory=...)",
