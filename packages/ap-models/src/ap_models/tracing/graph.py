@@ -7,19 +7,19 @@ of the graph.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 from torch_pruning import DependencyGraph, ops
-from torch_pruning._helpers import _HybridIndex
 from torch_pruning.dependency.node import Node
 
 from ap_core.errors import ModelError
 from ap_models.attention import Attention
 from ap_models.tracing.forward import Calls, run
 from ap_models.tracing.labels import Labels
+from ap_models.tracing.mappings import Mapping, follow
 from ap_models.tracing.ports import IntArray, Port
 
 TYPE = ops.OPTYPE
@@ -40,8 +40,6 @@ MAKING = {
 }
 TOO_MANY = 2**16
 """Positions beyond which a chain of reshapes has gone astray."""
-
-Mapping = Callable[[list[_HybridIndex]], list[_HybridIndex]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,13 +215,9 @@ class _Reader:
         if len(values) > TOO_MANY:
             self.labels.lock(values, "its reshapes cannot be followed")
             return None
-        indices = [_HybridIndex(idx=i, root_idx=i) for i in range(len(values))]
-        for mapping in edge.mappings:
-            indices = mapping(indices)
-        if not indices:
+        where, roots = follow(edge.mappings, len(values))
+        if not len(where):
             return None
-        where = np.fromiter((i.idx for i in indices), np.int64, len(indices))
-        roots = np.fromiter((i.root_idx for i in indices), np.int64, len(indices))
         if where.min() < 0:
             self.labels.lock(values, "cannot be followed")
             return None
