@@ -34,6 +34,15 @@ def test_arrays_are_mapped_as_lists_are(name: str) -> None:
     indices = [_HybridIndex(idx=i, root_idx=i) for i in range(12)]
     for mapping in MAPPINGS[name]:
         indices = mapping(indices)
-    where, roots = follow(MAPPINGS[name], 12)
+    found = follow(MAPPINGS[name], 12)
+    assert found is not None
+    where, roots = found
     assert (where.dtype, roots.dtype) == (np.int64, np.int64)
     assert sorted(zip(where.tolist(), roots.tolist(), strict=True)) == sorted(map(tuple, indices))
+
+
+@pytest.mark.parametrize(
+    "mapping", [_SplitIndexMapping([3]), _SplitIndexMapping([]), _ConcatIndexMapping([3])]
+)
+def test_a_part_without_an_end_cannot_be_followed(mapping: _SplitIndexMapping) -> None:
+    assert follow([mapping], 12) is None

@@ -64,6 +64,14 @@ def test_a_network_in_which_nothing_can_be_cut_is_refused_with_the_reason() -> N
         traced(Stubborn(), Fussy())
 
 
+def test_a_network_that_torch_pruning_cannot_follow_is_refused() -> None:
+    adapter = GenericAdapter()
+    loaded = adapter.skeleton(ModelRequest(name="torchvision/shufflenet_v2_x0_5"))
+    with pytest.raises(ModelError, match="torch-pruning cannot trace ShuffleNetV2") as caught:
+        adapter.trace(loaded.module, loaded.architecture)
+    assert "write a model adapter" in caught.value.hint
+
+
 def test_a_frozen_network_shows_its_biases() -> None:
     adapter = GenericAdapter()
     size = (3, 64, 64)

@@ -77,7 +77,7 @@ def _trace(skeleton: nn.Module, image: torch.Tensor) -> DependencyGraph:
         with torch.enable_grad():
             # A bare tensor would be tried as a list of its images first.
             return DependencyGraph().build_dependency(skeleton, (image,), verbose=False)
-    except CANNOT_RUN as error:
+    except (*CANNOT_RUN, ZeroDivisionError) as error:
         _check_runs(skeleton, image)
         raise ModelError(
             f"torch-pruning cannot trace {type(skeleton).__name__}: {error}",

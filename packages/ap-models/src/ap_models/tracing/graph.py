@@ -215,11 +215,12 @@ class _Reader:
         if len(values) > TOO_MANY:
             self.labels.lock(values, "its reshapes cannot be followed")
             return None
-        where, roots = follow(edge.mappings, len(values))
-        if not len(where):
-            return None
-        if where.min() < 0:
+        found = follow(edge.mappings, len(values))
+        if found is None or found[0].min(initial=0) < 0:
             self.labels.lock(values, "cannot be followed")
+            return None
+        where, roots = found
+        if not len(where):
             return None
         return self._merge(where, values[roots])
 

@@ -16,10 +16,16 @@ from ap_models.tracing.ports import IntArray
 Mapping = Callable[[list[_HybridIndex]], list[_HybridIndex]]
 
 
-def follow(mappings: Sequence[Mapping], size: int) -> tuple[IntArray, IntArray]:
-    """Positions at the far end of some mappings, and for each which of `size` it comes from."""
+def follow(mappings: Sequence[Mapping], size: int) -> tuple[IntArray, IntArray] | None:
+    """Positions at the far end of some mappings, and for each which of `size` it comes from.
+
+    None where torch-pruning found fewer parts of a split or a concatenation than there are.
+    """
     where = roots = np.arange(size, dtype=np.int64)
     for mapping in mappings:
+        match mapping:
+            case _SplitIndexMapping(offset=[] | [_]) | _ConcatIndexMapping(offset=[] | [_]):
+                return None
         where, roots = _mapped(mapping, where, roots)
     return where, roots
 
