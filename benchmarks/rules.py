@@ -27,7 +27,9 @@ from ap_core.plugins.registry import Registry
 from ap_core.solver import solve
 from ap_core.strategy import Reduction, Strategy
 from ap_train.data.digits import open_digits
-from ap_train.training import Recipe, train
+from ap_train.demo import FIRST
+from ap_train.training.loop import fit
+from ap_train.training.presets import options_of
 from benchmarks.output import Row, show
 
 NETWORKS = {
@@ -61,7 +63,9 @@ def trained(registry: Registry, name: str, epochs: int, place: Path) -> Path:
     )
     images = DataRequest(name="digits", root=None, architecture=subject.loaded.architecture)
     torch.manual_seed(0)
-    train(subject.loaded.module, open_digits(images), Recipe(epochs=epochs))
+    training = options_of("short", {**FIRST, "epochs": epochs})
+    architecture = subject.loaded.architecture
+    fit(subject.loaded.module, open_digits(images), architecture, training)
     save_model(subject.loaded.module, str(place / f"{name}.safetensors"))
     return place / f"{name}.safetensors"
 

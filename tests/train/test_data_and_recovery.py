@@ -1,5 +1,8 @@
 """Data sets, accuracy, batch-norm recovery, training: on real small networks."""
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +11,13 @@ import timm
 import torch
 from PIL import Image
 
-from ap_core.contracts import Architecture, DataRequest
+from ap_core.contracts import Architecture, DataRequest, Split
 from ap_core.errors import DataError, ModelError
 from ap_train.batchnorm import reestimate
 from ap_train.data.digits import open_digits
 from ap_train.data.folder import open_folder
 from ap_train.data.timm_named import open_timm
-from ap_train.evaluation import measure_accuracy
-from ap_train.training import Recipe, train
+from ap_train.evaluation.answers import measure_accuracy
 
 ARCHITECTURE = Architecture(
     adapter="resnet", name="timm/test_resnet", num_classes=10, input_size=(3, 32, 32),
@@ -42,10 +44,56 @@ def folder(tmp_path: Path) -> Path:
 def test_splits_of_digits_are_disjoint_and_repeatable() -> None:
     one, other = open_digits(asked()).splits, open_digits(asked()).splits
     assert one.record() == other.record()
-    assert not set(one.held_out) & set(one.report)
-    assert not (set(one.held_out) | set(one.report)) & set(one.train)
-    assert set(one.calibration) <= set(one.train)
+    splits = [set(one.of(split)) for split in Split]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 1797
     assert open_digits(asked(seed=1)).splits.record() != one.record()
+
+
+def test_calibration_leaves_half_of_a_small_set_to_train_on(folder: Path) -> None:
+    splits = open_folder(asked("folder", root=folder, calibration=256)).splits
+    assert len(splits.calibration) == len(splits.train) == 9
+
+
+def test_images_that_a_folder_sets_apart_report_and_do_nothing_else(folder: Path) -> None:
+    root = folder.parent / "imagenet"
+    shutil.copytree(folder, root / "train")
+    shutil.copytree(folder, root / "val")
+    source = open_folder(asked("folder", root=root, calibration=8))
+    names = {split: {source.images.name(i) for i in source.splits.of(split)} for split in Split}
+    assert len(names[Split.REPORT]) == 30
+    assert all("/val/" in name for name in names[Split.REPORT])
+    assert not any("/val/" in name for split in names if split != "report" for name in names[split])
+    fewer = open_folder(asked("folder", root=root, calibration=8, held_out=4))
+    assert len(fewer.splits.report) == len(fewer.splits.held_out) == 4
+
+
+def test_folders_of_other_classes_set_apart_are_refused(folder: Path) -> None:
+    root = folder.parent / "imagenet"
+    shutil.copytree(folder, root / "train")
+    shutil.copytree(folder, root / "val")
+    (root / "val" / "cats").rename(root / "val" / "birds")
+    with pytest.raises(DataError, match="do not hold folders of the same names"):
+        open_folder(asked("folder", root=root))
+
+
+def test_a_file_that_changed_shows_in_the_record(folder: Path) -> None:
+    before = open_folder(asked("folder", root=folder)).record()
+    assert open_folder(asked("folder", root=folder)).record() == before
+    Image.new("RGB", (9, 9)).save(folder / "cats" / "3.png")
+    assert open_folder(asked("folder", root=folder)).record() != before
+
+
+def test_networks_of_one_channel_see_grey_images(folder: Path) -> None:
+    grey = replace(ARCHITECTURE, input_size=(1, 32, 32))
+    images, _ = next(open_folder(asked("folder", root=folder, architecture=grey)).held_out())
+    assert images.shape[1:] == (1, 32, 32)
+
+
+def test_a_folder_that_torchvision_reads_is_the_same_through_timm(folder: Path) -> None:
+    source = open_timm(asked("torch/image_folder", root=folder, calibration=8))
+    assert source.num_classes == 2
+    assert len(source.splits.of(Split.REPORT)) == 6
+    assert next(source.held_out())[0].shape[1:] == (3, 32, 32)
 
 
 def test_batches_come_in_the_same_order_every_time() -> None:
@@ -58,7 +106,7 @@ def test_batches_come_in_the_same_order_every_time() -> None:
 
 def test_every_split_has_the_classes_in_proportion() -> None:
     source = open_digits(asked())
-    counts = np.bincount(source.labels[source.splits.held_out], minlength=10)
+    counts = np.bincount(source.split(Split.HELD_OUT).labels, minlength=10)
     assert counts.min() >= 30
 
 
@@ -75,11 +123,24 @@ def test_corrupt_images_are_named_or_skipped_and_counted(folder: Path) -> None:
     whole = (folder / "cats" / "3.png").read_bytes()
     (folder / "cats" / "3.png").write_bytes(whole[: len(whole) // 2])
     (folder / "dogs" / "1.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=r"2 of 30 images .*3\.png.*1\.png"):
-        open_folder(asked("folder", root=folder))
-    source = open_folder(asked("folder", root=folder, on_corrupt="skip"))
-    assert len(source.record()["skipped"]) == 2
-    assert source.record()["images"] == 28
+    everything = {"calibration": 30, "held_out": 12}
+    with pytest.raises(DataError, match=r"images cannot be read: .*\.png"):
+        open_folder(asked("folder", root=folder, **everything))
+    source = open_folder(asked("folder", root=folder, on_corrupt="skip", **everything))
+    left = sum(len(source.splits.of(split)) for split in Split)
+    assert len(source.record()["skipped"]) + left == 30
+    assert 1 <= len(source.record()["skipped"]) <= 2
+
+
+def test_an_image_to_train_on_that_cannot_be_read_is_named_when_its_turn_comes(
+    folder: Path,
+) -> None:
+    source = open_folder(asked("folder", root=folder, calibration=4))
+    images = source.split(Split.TRAIN)
+    Path(images.name(3)).write_bytes(b"no image")
+    assert images[2][0].size == (50, 40)
+    with pytest.raises(DataError, match=rf"{re.escape(images.name(3))} cannot be read"):
+        images[3]
 
 
 def test_folders_of_no_use_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -135,13 +196,9 @@ def test_a_network_without_batch_norm_is_left_alone() -> None:
     assert reestimate(network, open_digits(asked())) == ""
 
 
-def test_training_learns_digits_and_repeats() -> None:
-    losses: list[list[float]] = []
-    for _ in range(2):
-        torch.manual_seed(0)
-        network = timm.create_model("test_resnet", num_classes=10)
-        losses.append([])
-        recipe = Recipe(epochs=2)
-        train(network, open_digits(asked()), recipe, on_epoch=lambda _e, v: losses[-1].append(v))
-    assert losses[0] == losses[1]
-    assert losses[0][-1] < losses[0][0]
+def test_batches_of_one_image_are_no_use_to_batch_norms() -> None:
+    network = timm.create_model("test_resnet", num_classes=10).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(DataError, match="no calibration batch of two images"):
+        reestimate(network, open_digits(asked(batch_size=1)))
+    assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())

@@ -104,16 +104,17 @@ class Console:
         self._alarm("error", text, hint, "31;1")
 
     @contextmanager
-    def progress(self, total: int | None, description: str) -> Iterator[Advance]:
+    def progress(self, total: int | None, description: str, *, unit: str = "") -> Iterator[Advance]:
         """Show how far a stage is; yields the function that says how many more steps are done.
 
-        total: steps, None where nobody knows. Without a terminal, one line at the end.
+        total: steps, None where nobody knows. unit: of the steps, where their speed and the time
+        that is left are worth telling. Without a terminal, one line at the end.
         """
         if self.verbosity < 0:
             yield lambda _steps: None
             return
         if self.rich_err:
-            with self._rich_progress(total, description) as advance:
+            with self._rich_progress(total, description, unit) as advance:
                 yield advance
             return
         done = 0
@@ -124,8 +125,10 @@ class Console:
             done += steps
 
         yield advance_plainly
+        seconds = time.monotonic() - start
         counted = f"{done}/{total}, " if total else ""
-        self.note(f"{description}: {counted}{time.monotonic() - start:.1f} s")
+        speed = f", {done / seconds:.0f} {unit}/s" if unit and seconds else ""
+        self.note(f"{description}: {counted}{seconds:.1f} s{speed}")
 
     def _alarm(self, word: str, text: str, hint: str, style: str) -> None:
         lead = f"\x1b[{style}m{word}:\x1b[0m" if self.rich_err and self.color else f"{word}:"
@@ -157,15 +160,23 @@ class Console:
         ).print(table)
 
     @contextmanager
-    def _rich_progress(self, total: int | None, description: str) -> Iterator[Advance]:
+    def _rich_progress(self, total: int | None, description: str, unit: str) -> Iterator[Advance]:
         from rich.console import Console as RichConsole
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             Progress,
+            ProgressColumn,
+            Task,
             TextColumn,
             TimeElapsedColumn,
+            TimeRemainingColumn,
         )
+        from rich.text import Text
+
+        class SpeedColumn(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(f"{task.speed:.0f} {unit}/s" if task.speed else "")
 
         target = RichConsole(
             file=self.err, no_color=not self.color, width=self.width, force_terminal=True
@@ -175,6 +186,7 @@ class Console:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            *((SpeedColumn(), TimeRemainingColumn()) if unit else ()),
         )
         with Progress(*columns, console=target, transient=True) as shown:
             task = shown.add_task(printable(description), total=total)

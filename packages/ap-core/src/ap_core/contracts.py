@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
     from torch import Generator, Tensor
     from torch.nn import Module
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from ap_core.scores import Scores
     from ap_core.search.trial import Evidence
     from ap_core.strategy import Reduction, Strategy
+
+    Labels = NDArray[np.int64]
 
     ImageBatch = tuple[Tensor, Tensor]
     """Images (n, c, h, w) float32, labels (n,) int64."""
@@ -245,15 +250,25 @@ class Importance(Protocol):
         """Scores, shape (channels,), >= 0; None to leave this layer out."""
 
 
+class Split(StrEnum):
+    """What images are for; no image is in two."""
+
+    TRAIN = "train"
+    CALIBRATION = "calibration"
+    HELD_OUT = "held_out"
+    REPORT = "report"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
     """Which data, and how to prepare it.
 
     name: of the offer, or the whole name that one of its prefixes begins.
-    root: the folder, for image folders.
+    root: the folder of images, or where the data set lies; None for the data set's own place.
     architecture: of the network; its preprocessing is how the images are prepared.
-    calibration: how many images score the channels; held_out: how many judge trials, and as many
-        again report; None for half of what is left each.
+    calibration: how many images score the channels, at most half of those that are not set apart.
+    held_out: how many judge trials, and as many again report; None for a share, and for all that
+        the data set itself sets apart for reporting.
     on_corrupt: "skip" or "refuse".
     """
 
@@ -288,6 +303,42 @@ class DataSource(Protocol):
         """What the run keeps: name, root, sizes, seed, digests of the splits; under `skipped`, the
         list of images that could not be read and were left out.
         """
+
+
+class ImageSet(Protocol):
+    """Images of one split that can be had by their place in it: a map-style data set.
+
+    sized: whether they come in the network's input size, to be neither resized nor cropped.
+    mirrors: whether an image seen in a mirror still is of its class.
+    """
+
+    @property
+    def sized(self) -> bool: ...
+    @property
+    def mirrors(self) -> bool: ...
+
+    @property
+    def labels(self) -> Labels:
+        """Class of every image, (n,) int64."""
+
+    def name(self, place: int) -> str:
+        """What an image is called, for messages."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int) -> tuple[Image, int]:
+        """Pillow image, as yet neither resized nor normalised, and its class.
+
+        Raises: DataError where it cannot be read.
+        """
+
+
+@runtime_checkable
+class TrainingSource(DataSource, Protocol):
+    """A data source that can be trained on: it also gives images by their place."""
+
+    def split(self, split: Split) -> ImageSet:
+        """Images of one split."""
 
 
 class Meter(Protocol):

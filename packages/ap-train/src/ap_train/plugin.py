@@ -36,7 +36,7 @@ def ap_meters() -> Iterable[MeterOffer]:
         MeterOffer(
             name="accuracy",
             summary="loss, top-1 and top-5 on held-out images",
-            load="ap_train.evaluation:measure_accuracy",
+            load="ap_train.evaluation.answers:measure_accuracy",
         )
     ]
 
@@ -55,11 +55,16 @@ def ap_recoveries() -> Iterable[RecoveryOffer]:
 
 @hookimpl
 def ap_commands() -> Iterable[CommandOffer]:
-    """The demo."""
+    """The demo, and training."""
     return [
         CommandOffer(
             name="demo",
-            summary="Train a small network on digits, halve its MACs, report.",
-            load="ap_train.cli:demo",
-        )
+            summary="Train a small network on digits, halve its MACs, fine-tune it, report.",
+            load="ap_train.cli.demo:demo",
+        ),
+        CommandOffer(
+            name="finetune",
+            summary="Train a pruned network again.",
+            load="ap_train.cli.finetune:finetune",
+        ),
     ]

@@ -40,6 +40,8 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
             help="Size of one image; default: the network's own."),
     _option("--data", default="", metavar="NAME|DIR",
             help="Images to score and judge with: digits, a folder of class folders, ..."),
+    _option("--data-root", type=click.Path(path_type=Path), metavar="DIR",
+            help="Where a data set that has a name lies, or goes; default: the user's cache."),
     _option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True,
             help="Images in a batch."),
     _option("--calibration-batches", type=click.IntRange(min=1), default=8, show_default=True,
@@ -100,8 +102,8 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
     )
     same = (
         "model", "target_macs", "target_params", "band", "weights", "checkpoint", "num_classes",
-        "input_size", "data", "batch_size", "calibration_batches", "held_out", "on_corrupt",
-        "importance", "strategist", "trials", "seed",
+        "input_size", "data", "data_root", "batch_size", "calibration_batches", "held_out",
+        "on_corrupt", "importance", "strategist", "trials", "seed",
     )  # fmt: skip
     recover = given["recover"]
     return PruneOptions.parse(

@@ -22,7 +22,7 @@ def open_data(
         return None
     request = DataRequest(
         name=options.data,
-        root=None,
+        root=options.data_root,
         architecture=architecture,
         batch_size=options.batch_size,
         calibration=options.batch_size * options.calibration_batches,
@@ -30,10 +30,19 @@ def open_data(
         seed=options.seed,
         on_corrupt=options.on_corrupt,
     )
+    return open_source(registry, request)
+
+
+def open_source(registry: Registry, request: DataRequest) -> DataSource:
+    """Images of a data set that is offered, or of a folder.
+
+    Raises: UnknownNameError; DataError, also where they are of other classes than the network's.
+    """
     source = _open(registry, request)
-    if source.num_classes != architecture.num_classes:
+    classes = request.architecture.num_classes
+    if source.num_classes != classes:
         raise DataError(
-            f"the data have {source.num_classes} classes, the network {architecture.num_classes}",
+            f"the data have {source.num_classes} classes, the network {classes}",
             hint=f"--num-classes {source.num_classes} gives the network as many",
         )
     return source

@@ -20,6 +20,7 @@ class PruneOptions(Record):
     target_macs, target_params: texts such as "8.48", "850M", "50%"; "" where not capped.
     importance: None for the default: Taylor with data, L2 without.
     data: name of a data set, or a folder of images; "" for none.
+    data_root: where a named data set lies, or is downloaded to; None for the user's cache.
     calibration_batches: how many batches of `batch_size` images score the channels.
     recoveries: None for all that apply.
     """
@@ -37,6 +38,7 @@ class PruneOptions(Record):
     strategist: str = "solver"
     trials: int | None = Field(default=None, ge=1)
     data: str = ""
+    data_root: Path | None = None
     batch_size: int = Field(default=32, ge=1)
     calibration_batches: int = Field(default=8, ge=1)
     held_out: int | None = Field(default=None, ge=1)

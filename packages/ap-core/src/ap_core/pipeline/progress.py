@@ -20,13 +20,16 @@ class Progress(Protocol):
         """Say what must not be missed."""
 
     def progress(
-        self, total: int | None, description: str
+        self, total: int | None, description: str, *, unit: str = ""
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far a stage is; yields the function that says how many more steps are done."""
+        """Show how far a stage is; yields the function that says how many more steps are done.
+
+        unit: of the steps, where their speed is worth telling.
+        """
 
 
-class WarningsOnly:
-    """What programs that call the use cases get of themselves: warnings, as Python's own."""
+class Silent:
+    """Says nothing: for all processes but the main one."""
 
     def note(self, text: str) -> None:
         """Say nothing."""
@@ -35,15 +38,22 @@ class WarningsOnly:
         """Say nothing."""
 
     def warn(self, text: str, *, hint: str = "") -> None:
-        """Warn by `warnings.warn`."""
-        warnings.warn(f"{text} ({hint})" if hint else text, UserWarning, stacklevel=2)
+        """Say nothing."""
 
     def progress(
-        self, total: int | None, description: str
+        self, total: int | None, description: str, *, unit: str = ""
     ) -> AbstractContextManager[Callable[[int], None]]:
         """Show nothing."""
-        del total, description
+        del total, description, unit
         return nullcontext(lambda _steps: None)
+
+
+class WarningsOnly(Silent):
+    """What programs that call the use cases get of themselves: warnings, as Python's own."""
+
+    def warn(self, text: str, *, hint: str = "") -> None:
+        """Warn by `warnings.warn`."""
+        warnings.warn(f"{text} ({hint})" if hint else text, UserWarning, stacklevel=2)
 
 
 class Stopwatch:

@@ -39,7 +39,7 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
         weights=WeightsRecord(
             origin=loaded.origin.value,
             sha256=loaded.weights_sha256,
-            checkpoint=str(options.checkpoint or ""),
+            checkpoint=str(options.checkpoint.resolve()) if options.checkpoint else "",
             warnings=loaded.warnings,
         ),
         budget=BudgetRecord.of(budget),

@@ -8,7 +8,7 @@ from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
 from ap_core.errors import RunError
 from ap_core.pipeline.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
-from ap_core.runs.directory import WEIGHTS, RunDirectory
+from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.records import ArchitectureRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def load_model(
     run: str | PathLike[str],
     *,
     factory: "Callable[[], Module] | None" = None,
+    finetuned: bool = True,
     registry: Registry | None = None,
 ) -> "Module":
     """Pruned network of a run, on the CPU, in eval mode.
@@ -30,6 +31,7 @@ def load_model(
 
     factory: makes the whole network, where the run's was made by a function of your own: a run
         directory never names code to import.
+    finetuned: whether to take the weights after training, where there are any.
     Raises: RunError where the run is not finished or its network cannot be built without the
     factory; CheckpointError where the weights are damaged.
     """
@@ -40,11 +42,23 @@ def load_model(
             f"the run {directory.path} is not finished: {record.failure or record.status}",
             hint=f"go on with: ap prune --resume {directory.path}",
         )
-    registry = registry or Registry.from_entry_points()
+    weights = directory.path / (TRAINED if record.finetuned and finetuned else WEIGHTS)
+    return rebuilt(registry or Registry.from_entry_points(), record, weights, factory=factory)
+
+
+def rebuilt(
+    registry: Registry,
+    record: RunRecord,
+    weights: Path,
+    *,
+    factory: "Callable[[], Module] | None" = None,
+) -> "Module":
+    """Pruned network with the weights of a file. Raises: as `load_model`."""
+    assert record.surgery is not None
     adapter = registry.model_adapters[record.architecture.adapter].make()
     blank = adapter.blank(factory()) if factory else _skeleton(registry, record)
     surgery = Surgery(attributes=record.surgery.attributes, replaced=record.surgery.replaced)
-    return adapter.restore(blank, surgery, directory.path / WEIGHTS)
+    return adapter.restore(blank, surgery, weights)
 
 
 def _skeleton(registry: Registry, record: RunRecord) -> "Module":

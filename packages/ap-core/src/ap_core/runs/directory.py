@@ -31,7 +31,7 @@ from ap_core.runs.files import (
     write,
 )
 from ap_core.runs.lock import LOCK, OWNER, RunLock
-from ap_core.runs.records import RunRecord
+from ap_core.runs.records import RunRecord, TrainingRecord
 from ap_core.runs.scores import load_scores, save_scores, scores_path
 from ap_core.scores import Scores
 from ap_core.search.trial import Trial
@@ -44,6 +44,8 @@ PROFILE = "profile.json"
 PLAN = "plan.json"
 TRIALS = "trials.jsonl"
 WEIGHTS = "model.safetensors"
+TRAINING = "finetune/training.json"
+TRAINED = "finetune/best.safetensors"
 REPORT = "report.html"
 
 
@@ -151,6 +153,17 @@ class RunDirectory:
     def plan(self) -> Plan:
         """Read plan.json. Raises: RunError."""
         return self._read(PLAN, Plan)
+
+    def write_training(self, training: TrainingRecord) -> None:
+        """Write finetune/training.json. Raises: RunError."""
+        place = self._own(TRAINING)
+        write(place, readable(encode(training, TrainingRecord), where=TRAINING) + b"\n")
+
+    def training(self) -> TrainingRecord | None:
+        """Read finetune/training.json; None where the network was not trained. Raises: RunError."""
+        if not (self.path / TRAINING).exists():
+            return None
+        return self._read(TRAINING, TrainingRecord)
 
     def append_trial(self, trial: Trial) -> None:
         """Add a trial to trials.jsonl; when this returns, it is on disk. Raises: RunError."""

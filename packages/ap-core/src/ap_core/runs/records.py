@@ -84,6 +84,49 @@ class RecoveryRecord(Record):
     after: QualityRecord | None
 
 
+class EpochRecord(Record):
+    """One epoch of training: its mean loss, and what the selection split says afterwards.
+
+    learning_rate: at its end. speed: images in a second. seconds: of training alone.
+    """
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    selection_loss: float
+    selection_top1: float
+    seconds: float
+    speed: float
+
+
+class TrainingRecord(Record):
+    """finetune/training.json: how a pruned network was trained again, and what came of it.
+
+    teacher: name of the network that was learnt from, "" for none.
+    baseline, before, after: of the uncut network, the pruned one and the trained one, on the report
+    split; the last was measured on the network reloaded from disk.
+    skipped: images that could not be read and were left out.
+    """
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    status: Literal["running", "done", "failed"]
+    version: str
+    created: str
+    command: tuple[str, ...]
+    options: dict[str, object]
+    data: dict[str, object]
+    teacher: str
+    processes: int
+    environment: dict[str, str] = Field(default_factory=dict)
+    history: tuple[EpochRecord, ...] = ()
+    best: int | None = None
+    skipped: tuple[str, ...] = ()
+    baseline: QualityRecord | None = None
+    before: QualityRecord | None = None
+    after: QualityRecord | None = None
+    failure: str = ""
+
+
 class ResultRecord(Record):
     """What came out; every figure was measured on the network reloaded from disk.
 
@@ -113,7 +156,10 @@ class ResultRecord(Record):
 
 
 class RunRecord(Record):
-    """run.json."""
+    """run.json.
+
+    finetuned: whether the network was trained again, and those weights are the run's.
+    """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     status: Literal["running", "done", "failed"]
@@ -130,4 +176,5 @@ class RunRecord(Record):
     environment: dict[str, str] = Field(default_factory=dict)
     surgery: SurgeryRecord | None = None
     result: ResultRecord | None = None
+    finetuned: bool = False
     failure: str = ""

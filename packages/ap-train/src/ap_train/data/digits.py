@@ -1,50 +1,58 @@
 """Handwritten digits: 1797 images of 8 x 8, part of scikit-learn; ten classes, no download."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
+from numpy.typing import NDArray
+from PIL import Image
 
 from ap_core.contracts import DataRequest
+from ap_train.data.images import NONE, IntArray
 from ap_train.data.source import IndexedSource
-from ap_train.data.splits import draw
 
 WHITE = 16.0
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Digits:
+    """The digits, enlarged to (height, width)."""
+
+    size: tuple[int, int]
+    num_classes: int = 10
+    reserved: IntArray = field(default_factory=NONE.copy)
+    sized: bool = True
+    mirrors: bool = False
+
+    @cached_property
+    def _found(self) -> tuple[NDArray[np.uint8], IntArray]:
+        from sklearn.datasets import load_digits
+
+        found = load_digits()
+        grey = (found.images * (255 / WHITE)).round().astype(np.uint8)
+        return grey, found.target.astype(np.int64)
+
+    @property
+    def labels(self) -> IntArray:
+        """Digit of every image, (1797,)."""
+        return self._found[1]
+
+    def read(self, index: int) -> Image.Image:
+        """The image, grey."""
+        height, width = self.size
+        small = Image.fromarray(self._found[0][index])
+        return small.resize((width, height), Image.Resampling.BILINEAR)
+
+    def name(self, index: int) -> str:
+        """Its number."""
+        return f"digit {index}"
+
+    def details(self) -> dict[str, object]:
+        """Where the images come from."""
+        return {"name": "digits", "source": "sklearn.datasets.load_digits"}
+
+
 def open_digits(request: DataRequest) -> IndexedSource:
     """Digits at the network's input size, normalised as it wants."""
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    labels = found.target.astype(np.int64)
-    images = _prepared(torch.from_numpy(found.images).float() / WHITE, request)
-    return IndexedSource(
-        num_classes=10,
-        batch_size=request.batch_size,
-        seed=request.seed,
-        splits=draw(labels.tolist(), request),
-        labels=labels,
-        image=lambda index: images[index],
-        details={"name": "digits", "source": "sklearn.datasets.load_digits"},
-    )
-
-
-def _prepared(images: Tensor, request: DataRequest) -> Tensor:
-    """(n, channels, height, width), from (n, 8, 8) between 0 and 1."""
-    channels, height, width = request.architecture.input_size
-    mean = _per_channel(request.architecture.preprocessing, "mean", 0.5, channels)
-    std = _per_channel(request.architecture.preprocessing, "std", 0.5, channels)
-    large = interpolate(images[:, None], (height, width), mode="bilinear", align_corners=False)
-    prepared: Tensor = (large.expand(-1, channels, -1, -1) - mean) / std
-    return prepared.contiguous()
-
-
-def _per_channel(
-    preprocessing: Mapping[str, object], key: str, default: float, channels: int
-) -> Tensor:
-    values = preprocessing.get(key)
-    numbers = list(values) if isinstance(values, list | tuple) else [default]
-    return torch.tensor((numbers * channels)[:channels]).reshape(1, channels, 1, 1)
+    _, height, width = request.architecture.input_size
+    return IndexedSource.open(Digits(size=(height, width)), request)

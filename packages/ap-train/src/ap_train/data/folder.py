@@ -1,117 +1,124 @@
 """Folders of images in the ImageNet layout: one folder for each class."""
 
+import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from torch import Tensor
+from PIL import Image
 
 from ap_core.contracts import DataRequest
 from ap_core.errors import DataError
+from ap_train.data.images import IntArray
 from ap_train.data.source import IndexedSource
-from ap_train.data.splits import draw
-from ap_train.data.transform import transform_of
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".tif", ".tiff"})
-SHOWN = 3
+REPORTING = ("val", "validation", "test")
+"""Names of folders beside `train` whose images only report."""
+
+GIVE = "give a folder that holds one folder of images for each class"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Folder:
+    """Images of files. sha256: over their names and sizes."""
+
+    root: Path
+    files: tuple[str, ...]
+    labels: IntArray
+    reserved: IntArray
+    num_classes: int
+    sha256: str
+    sized: bool = False
+    mirrors: bool = True
+
+    def read(self, index: int) -> Image.Image:
+        """The image, decoded to its end."""
+        with Image.open(self.root / self.files[index]) as opened:
+            opened.load()
+            return opened.copy()
+
+    def name(self, index: int) -> str:
+        """Its path."""
+        return str(self.root / self.files[index])
+
+    def details(self) -> dict[str, object]:
+        """Place and digest."""
+        return {"name": "folder", "root": str(self.root), "sha256": self.sha256}
 
 
 def open_folder(request: DataRequest) -> IndexedSource:
-    """Images below `root/CLASS`, or `root/train/CLASS` where there is a folder of that name.
+    """Images below `root/CLASS`; or below `root/train/CLASS` where there is a folder of that name,
+    and then those of `root/val/CLASS` report.
 
     Raises: DataError where the folder cannot be read, has fewer than two classes or an empty one,
-    or holds images that cannot be decoded and are not to be skipped.
+    where the two do not have the same classes, or where images cannot be read.
     """
-    root = _training_folder(request)
-    classes = _classes(root)
-    files = [(path, label) for label, name in enumerate(classes) for path in _images(root / name)]
-    broken = _undecodable(path for path, _ in files)
-    if broken and request.on_corrupt != "skip":
-        raise DataError(
-            f"{len(broken)} of {len(files)} images in {root} cannot be read: {_some(broken)}",
-            hint="remove them, or leave them out with --on-corrupt skip",
-        )
-    files = [(path, label) for path, label in files if path not in broken]
-    transform = transform_of(request.architecture)
-    labels = np.array([label for _, label in files], np.int64)
-    _check_classes(root, classes, labels)
+    return IndexedSource.open(read_folder(request.root or Path(request.name)), request)
 
-    def image(index: int) -> Tensor:
-        with Image.open(files[index][0]) as opened:
-            return transform(opened.convert("RGB"))
 
-    return IndexedSource(
+def read_folder(root: Path) -> Folder:
+    """What is in a folder; no image is opened. Raises: DataError."""
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}", hint=GIVE)
+    training = root / "train" if (root / "train").is_dir() else root
+    reporting = next((root / n for n in REPORTING if (root / n).is_dir()), None)
+    classes = _classes(training)
+    found = list(_files(root, training, classes))
+    kept = 0
+    if training != root and reporting is not None:
+        if _classes(reporting) != classes:
+            raise DataError(
+                f"{training} and {reporting} do not hold folders of the same names",
+                hint="a class is a folder, of the same name in both",
+            )
+        kept = len(found)
+        found += _files(root, reporting, classes)
+    listing = "\n".join(f"{path} {size}" for path, _, size in found)
+    return Folder(
+        root=root,
+        files=tuple(path for path, _, _ in found),
+        labels=np.array([label for _, label, _ in found], np.int64),
+        reserved=np.arange(kept or len(found), len(found)),
         num_classes=len(classes),
-        batch_size=request.batch_size,
-        seed=request.seed,
-        splits=draw(labels.tolist(), request),
-        labels=labels,
-        image=image,
-        details={
-            "name": "folder",
-            "root": str(root),
-            "images": len(files),
-            "skipped": [str(path) for path in broken],
-        },
+        sha256=hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest(),
     )
 
 
-def _training_folder(request: DataRequest) -> Path:
-    root = Path() if request.root is None else request.root
-    if request.root is None or not root.is_dir():
-        raise DataError(
-            f"there is no folder {request.root or request.name!s}",
-            hint="give a folder that holds one folder of images for each class",
-        )
-    return root / "train" if (root / "train").is_dir() else root
-
-
-def _classes(root: Path) -> Sequence[str]:
+def _classes(folder: Path) -> Sequence[str]:
     try:
-        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     except OSError as error:
-        raise DataError(f"{root} cannot be read: {error.strerror}") from error
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
     if len(names) < 2:
         raise DataError(
-            f"{root} holds {len(names)} class folders; a classifier tells apart at least two",
-            hint="give a folder that holds one folder of images for each class",
+            f"{folder} holds {len(names)} class folders; a classifier tells apart at least two",
+            hint=GIVE,
         )
     return names
 
 
-def _images(folder: Path) -> Sequence[Path]:
+def _files(root: Path, folder: Path, classes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Path below the root, class and size in bytes of every image, in order."""
+    for label, name in enumerate(classes):
+        found = sorted(_images(folder / name))
+        if not found:
+            raise DataError(
+                f"the class folder {folder / name} holds no image",
+                hint="remove it, or fill it; --num-classes counts the folders",
+            )
+        yield from ((os.path.relpath(path, root), label, size) for path, size in found)
+
+
+def _images(folder: Path) -> Iterator[tuple[str, int]]:
     try:
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        entries = list(os.scandir(folder))
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-    if not found:
-        raise DataError(
-            f"the class folder {folder} holds no image",
-            hint="remove it, or fill it; --num-classes counts the folders",
-        )
-    return found
-
-
-def _undecodable(paths: Iterable[Path]) -> list[Path]:
-    """Images that do not decode to their end, in order."""
-    broken = []
-    for path in paths:
-        try:
-            with Image.open(path) as opened:
-                opened.load()
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
-            broken.append(path)
-    return broken
-
-
-def _check_classes(root: Path, classes: Sequence[str], labels: np.ndarray) -> None:
-    for label, name in enumerate(classes):
-        if not (labels == label).any():
-            raise DataError(f"no image of the class {root / name} can be read")
-
-
-def _some(paths: Sequence[Path]) -> str:
-    shown = ", ".join(str(path) for path in paths[:SHOWN])
-    return f"{shown}, ..." if len(paths) > SHOWN else shown
+    for entry in entries:
+        if entry.is_dir():
+            yield from _images(Path(entry.path))
+        elif Path(entry.name).suffix.lower() in SUFFIXES:
+            yield entry.path, entry.stat().st_size

@@ -1,45 +1,76 @@
-"""A data source over images that can be had by their index."""
+"""A data source over images that can be had by their number."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
-from torch import Tensor
+from PIL.Image import Image
+from torch.utils.data import DataLoader, Dataset
 
-from ap_core.contracts import DataSource
-from ap_train.data.splits import IntArray, Splits
+from ap_core.contracts import DataRequest, ImageSet, Split
+from ap_core.errors import DataError
+from ap_train.data.images import UNREADABLE, Images, IntArray
+from ap_train.data.splits import Splits, draw
+from ap_train.data.transform import transform_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from ap_core.contracts import ImageBatch
 
+SHOWN = 3
+FEW = 1000
+"""Images that are read faster by one process than others are started."""
 
-class TrainingSource(DataSource, Protocol):
-    """A data source that can be trained on."""
-
-    def train(self, epoch: int) -> Iterator["ImageBatch"]:
-        """Batches of one epoch, in an order that the seed and the epoch decide."""
+WORKERS = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IndexedSource:
-    """Batches of images by index; `image` gives (channels, height, width), prepared.
+    """Batches of images of disjoint splits, prepared as the network wants them.
 
-    details: what the record holds besides the splits.
+    skipped: names of images that could not be read and are in no split.
     """
 
-    num_classes: int
-    batch_size: int
-    seed: int
+    images: Images
+    request: DataRequest
     splits: Splits
-    labels: IntArray
-    image: Callable[[int], Tensor]
-    details: Mapping[str, object] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, images: Images, request: DataRequest) -> Self:
+        """Draw the splits, and see that the images to measure with can be read.
+
+        Images to train on are read when their turn comes.
+        Raises: DataError where there are too few, or some cannot be read and are not to be skipped.
+        """
+        splits = draw(images.labels, images.reserved, request)
+        measured = np.concatenate([splits.calibration, splits.held_out, splits.report])
+        broken = _unreadable(images, measured)
+        names = tuple(images.name(index) for index in broken)
+        if names and request.on_corrupt != "skip":
+            raise DataError(
+                f"{len(names)} of {len(measured)} images cannot be read: {_some(names)}",
+                hint="remove them, or leave them out with --on-corrupt skip",
+            )
+        splits = splits.without(broken)
+        _check_classes(images, splits)
+        return cls(images=images, request=request, splits=splits, skipped=names)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the labels name."""
+        return self.images.num_classes
 
     def calibration(self) -> Iterator["ImageBatch"]:
-        """Batches to score channels and to re-estimate statistics with."""
-        return self._batches(self._mixed(self.splits.calibration, 0))
+        """Batches to score channels and to re-estimate statistics with, in an order of the seed."""
+        order = np.random.default_rng(self.request.seed).permutation(self.splits.calibration)
+        return self._batches(order)
 
     def held_out(self) -> Iterator["ImageBatch"]:
         """Batches to judge trials with."""
@@ -49,21 +80,132 @@ class IndexedSource:
         """Batches to report with."""
         return self._batches(self.splits.report)
 
-    def train(self, epoch: int) -> Iterator["ImageBatch"]:
-        """Batches of one epoch; the last one is left out where it is not full."""
-        order = self._mixed(self.splits.train, epoch + 1)
-        full = len(order) // self.batch_size * self.batch_size
-        return self._batches(order[: full or len(order)])
+    def split(self, split: Split) -> "SplitImages":
+        """Images of one split, undone, by their number."""
+        return SplitImages(
+            images=self.images,
+            numbers=self.splits.of(split),
+            mode="L" if self.request.architecture.input_size[0] == 1 else "RGB",
+        )
 
     def record(self) -> Mapping[str, object]:
-        """Name, place, seed, sizes and digests of the splits."""
-        return {**self.details, "seed": self.seed, "splits": self.splits.record()}
+        """Name, place, seed, sizes and digests of the splits; the images that were left out."""
+        return {
+            **self.images.details(),
+            "images": len(self.images.labels),
+            "seed": self.request.seed,
+            "on_corrupt": self.request.on_corrupt,
+            "splits": self.splits.record(),
+            "skipped": list(self.skipped),
+        }
 
-    def _mixed(self, indices: IntArray, epoch: int) -> IntArray:
-        return np.random.default_rng((self.seed, epoch)).permutation(indices)
+    def _batches(self, numbers: IntArray) -> Iterator["ImageBatch"]:
+        prepared = Prepared(
+            images=self.split(Split.REPORT).over(numbers),
+            transform=transform_of(self.request.architecture, sized=self.images.sized),
+        )
+        loader = DataLoader(
+            prepared,
+            batch_size=self.request.batch_size,
+            num_workers=0 if len(numbers) < FEW or self.images.sized else workers(),
+        )
+        return iter(loader)
 
-    def _batches(self, indices: IntArray) -> Iterator["ImageBatch"]:
-        for start in range(0, len(indices), self.batch_size):
-            some = indices[start : start + self.batch_size].tolist()
-            images = torch.stack([self.image(index) for index in some])
-            yield images, torch.from_numpy(self.labels[some])
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitImages:
+    """Images of one split by their place in it: Pillow images in the mode that is wanted."""
+
+    images: Images
+    numbers: IntArray
+    mode: str
+
+    @property
+    def sized(self) -> bool:
+        """Whether images come in the network's input size."""
+        return self.images.sized
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether an image seen in a mirror still is of its class."""
+        return self.images.mirrors
+
+    @property
+    def labels(self) -> IntArray:
+        """Class of every image, (n,)."""
+        found: IntArray = self.images.labels[self.numbers]
+        return found
+
+    def over(self, numbers: IntArray) -> "SplitImages":
+        """Same, of other images."""
+        return SplitImages(images=self.images, numbers=numbers, mode=self.mode)
+
+    def name(self, place: int) -> str:
+        """What the image is called."""
+        return self.images.name(int(self.numbers[place]))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[Image, int]:
+        """The image and its class. Raises: DataError where it cannot be read."""
+        number = int(self.numbers[place])
+        try:
+            image = self.images.read(number).convert(self.mode)
+        except UNREADABLE as error:
+            raise DataError(
+                f"the image {self.images.name(number)} cannot be read: {error}",
+                hint="remove it, or leave it out with --on-corrupt skip",
+            ) from error
+        return image, int(self.images.labels[number])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared(Dataset["tuple[Tensor, int]"]):
+    """Images as tensors, (channels, height, width)."""
+
+    images: ImageSet
+    transform: "Callable[[Image], Tensor]"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, place: int) -> "tuple[Tensor, int]":
+        """The prepared image and its class."""
+        image, label = self.images[place]
+        return self.transform(image), label
+
+
+def workers() -> int:
+    """Processes that read images."""
+    return min(WORKERS, os.cpu_count() or 1)
+
+
+def _unreadable(images: Images, numbers: IntArray) -> IntArray:
+    """Images that do not decode to their end, ascending."""
+    if images.sized:
+        return np.empty(0, np.int64)
+    with ThreadPoolExecutor(max_workers=workers()) as pool:
+        readable = list(pool.map(lambda number: _decodes(images, int(number)), numbers))
+    broken: IntArray = np.sort(numbers[~np.array(readable, bool)])
+    return broken
+
+
+def _decodes(images: Images, number: int) -> bool:
+    try:
+        images.read(number).load()
+    except UNREADABLE:
+        return False
+    return True
+
+
+def _check_classes(images: Images, splits: Splits) -> None:
+    used = np.concatenate(list(vars(splits).values()))
+    missing = np.setdiff1d(np.arange(images.num_classes), images.labels[used])
+    if len(missing):
+        raise DataError(f"no image of class {missing[0]} can be read, or there are none")
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    return f"{shown}, ..." if len(names) > SHOWN else shown

@@ -1,58 +1,128 @@
 """Data sets that timm takes by prefix: Hugging Face, WebDataset, TensorFlow, torchvision."""
 
+import hashlib
+from collections.abc import Sized
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
 import numpy as np
-from torch import Tensor
+from PIL.Image import Image
+from platformdirs import user_cache_path
 
 from ap_core.contracts import DataRequest
 from ap_core.errors import DataError
+from ap_train.data.images import IntArray
 from ap_train.data.source import IndexedSource
-from ap_train.data.splits import draw
-from ap_train.data.transform import transform_of
+
+REPORTING = ("validation", "test")
+UNAVAILABLE = (ImportError, OSError, RuntimeError, ValueError, AssertionError, AttributeError)
+"""What timm and the libraries below raise where a data set, or a split, cannot be had."""
+
+
+class Indexed(Sized, Protocol):
+    """A map-style data set of images and labels."""
+
+    def __getitem__(self, index: int, /) -> tuple[Image, int]: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TimmImages:
+    """Training split of a data set that timm knows, then its validation split where it has one."""
+
+    dataset: str
+    training: Indexed
+    reporting: Indexed | None
+    labels: IntArray
+    num_classes: int
+    sized: bool = False
+    mirrors: bool = True
+
+    @property
+    def reserved(self) -> IntArray:
+        """Numbers of the images of the validation split."""
+        return np.arange(len(self.training), len(self.labels))
+
+    def read(self, index: int) -> Image:
+        """The image."""
+        if index < len(self.training):
+            return self.training[index][0]
+        assert self.reporting is not None
+        return self.reporting[index - len(self.training)][0]
+
+    def name(self, index: int) -> str:
+        """Number of the image in its split."""
+        number = index - len(self.training)
+        return f"{self.dataset}, {f'training image {index}' if number < 0 else number}"
+
+    def details(self) -> dict[str, object]:
+        """Name, and a digest of the labels."""
+        return {
+            "name": self.dataset,
+            "sha256": hashlib.sha256(self.labels.tobytes()).hexdigest(),
+        }
 
 
 def open_timm(request: DataRequest) -> IndexedSource:
-    """Training split of a data set that timm's `create_dataset` knows, image by image.
+    """Data set that timm's `create_dataset` knows, image by image; its validation split reports.
 
+    request.root: where it lies, or is downloaded to; None for the user's cache.
     Raises: DataError where it cannot be had, or cannot be read by index (a stream).
     """
-    dataset = _create(request.name)
-    if not hasattr(dataset, "__getitem__"):
+    root = request.root or user_cache_path("ap") / "data"
+    training = _create(request.name, root, "train")
+    if not hasattr(training, "__getitem__"):
         raise DataError(
             f"{request.name} is a stream; splits need images that can be had by their number",
             hint="take the data set without streaming, or a folder of its images",
         )
-    labels = np.array([int(dataset[i][1]) for i in range(len(dataset))], np.int64)
-    transform = transform_of(request.architecture)
-
-    def image(index: int) -> Tensor:
-        return transform(dataset[index][0].convert("RGB"))
-
-    return IndexedSource(
-        num_classes=int(labels.max()) + 1,
-        batch_size=request.batch_size,
-        seed=request.seed,
-        splits=draw(labels.tolist(), request),
-        labels=labels,
-        image=image,
-        details={"name": request.name, "images": len(labels)},
+    reporting = _reporting(request.name, root, training)
+    labels = [_labels(dataset) for dataset in (training, reporting) if dataset is not None]
+    joined = np.concatenate(labels)
+    images = TimmImages(
+        dataset=request.name,
+        training=training,
+        reporting=reporting,
+        labels=joined,
+        num_classes=int(joined.max()) + 1,
     )
+    return IndexedSource.open(images, request)
 
 
-def _create(name: str):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _reporting(name: str, root: Path, training: Indexed) -> Indexed | None:
+    for split in REPORTING:
+        try:
+            found = _create(name, root, split)
+        except DataError:
+            continue
+        # An image folder without folders of these names is found again, whole.
+        same = getattr(found, "samples", None)
+        if same is None or same != getattr(training, "samples", None):
+            return found
+    return None
+
+
+def _create(name: str, root: Path, split: str) -> Indexed:
     from timm.data import create_dataset
 
     try:
-        return create_dataset(name, root="", split="train", download=True)
-    except (
-        ImportError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        AssertionError,
-        AttributeError,
-    ) as error:
+        dataset: Indexed = create_dataset(name, root=str(root), split=split, download=True)
+    except UNAVAILABLE as error:
         raise DataError(
             f"{name} cannot be had: {type(error).__name__}: {error}",
             hint="it needs its library and, the first time, a network; a folder of images needs "
             "neither",
         ) from error
+    return dataset
+
+
+def _labels(dataset: Indexed) -> IntArray:
+    """Labels without decoding images, where the data set has them apart."""
+    reader = getattr(dataset, "reader", None)
+    column = getattr(reader, "label_key", None)
+    if reader is not None and column is not None and hasattr(reader, "dataset"):
+        return np.asarray(reader.dataset[column], np.int64)
+    apart = getattr(dataset, "targets", None)
+    if apart is not None:
+        return np.asarray(apart, np.int64)
+    return np.array([int(dataset[i][1]) for i in range(len(dataset))], np.int64)

@@ -12,14 +12,28 @@ if TYPE_CHECKING:
 KEYS = ("interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
-def transform_of(architecture: Architecture) -> "Callable[[Image], Tensor]":
-    """timm's evaluation transform: resize, centre crop, normalise; no randomness."""
+def transform_of(architecture: Architecture, *, sized: bool = False) -> "Callable[[Image], Tensor]":
+    """timm's evaluation transform: resize, centre crop, normalise; no randomness.
+
+    sized: whether images come in the input size already; they are not cropped then.
+    """
     from timm.data import create_transform
 
-    known = {
-        key: architecture.preprocessing[key] for key in KEYS if key in architecture.preprocessing
-    }
+    known = preprocessing_of(architecture) | ({"crop_pct": 1.0} if sized else {})
     made: Callable[[Image], Tensor] = create_transform(
         architecture.input_size, is_training=False, **known
     )
     return made
+
+
+def preprocessing_of(architecture: Architecture) -> dict[str, object]:
+    """What timm's transforms want to know of a network; mean and std for each of its channels."""
+    known = {
+        key: architecture.preprocessing[key] for key in KEYS if key in architecture.preprocessing
+    }
+    channels = architecture.input_size[0]
+    for key in ("mean", "std"):
+        values = known.get(key, (0.5,))
+        numbers = tuple(values) if isinstance(values, list | tuple) else (0.5,)
+        known[key] = (numbers * channels)[:channels]
+    return known

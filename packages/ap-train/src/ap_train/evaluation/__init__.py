@@ -1,0 +1,1 @@
+"""Evaluation: what a network answers on images, and how sure one can be of the figures."""

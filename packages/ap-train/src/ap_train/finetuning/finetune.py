@@ -1,0 +1,307 @@
+"""The use case `finetune`: from a pruned run to one whose weights were trained again."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch.nn import Module
+
+from ap_core.contracts import Split, Surgery, TrainingSource, WeightsOrigin
+from ap_core.errors import ApError, DataError, RunError, UsageError
+from ap_core.pipeline.data import open_source
+from ap_core.pipeline.environment import environment
+from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
+from ap_core.pipeline.recording import write_report
+from ap_core.pipeline.reload import load_model, rebuilt
+from ap_core.pipeline.subject import made_by_function
+from ap_core.plugins.registry import Registry
+from ap_core.runs.directory import TRAINED, RunDirectory
+from ap_core.runs.records import EpochRecord, QualityRecord, RunRecord, TrainingRecord
+from ap_train.evaluation.across import answers_across
+from ap_train.finetuning.keeper import RunKeeper
+from ap_train.finetuning.options import FinetuneOptions, architecture_of, images_asked_for
+from ap_train.finetuning.teachers import choose_teacher, uncut_of
+from ap_train.finetuning.trackers import tracker
+from ap_train.training.criterion import check_teacher
+from ap_train.training.loop import fit
+from ap_train.training.setup import accelerator_of
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """What training came to.
+
+    module: as reloaded from disk, on the CPU, in evaluation mode.
+    main: whether this is the process that tells of it.
+    """
+
+    path: Path
+    record: RunRecord
+    training: TrainingRecord
+    module: Module
+    main: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What only the caller has.
+
+    pruned, whole: the networks, where the run's were made by the caller's own code.
+    accelerator: the caller's own. track: name of a tracker, "" for none.
+    """
+
+    pruned: Module | None = None
+    whole: Module | None = None
+    accelerator: "Accelerator | None" = None
+    track: str = ""
+    command: Sequence[str] = ()
+
+
+def finetune(
+    path: Path,
+    options: FinetuneOptions,
+    *,
+    given: Given | None = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> Finetuned:
+    """Train the pruned network of a run; the run's weights are those of the best epoch afterwards.
+
+    Raises: RunError where the run is not done, is in use, or was trained already; UsageError for
+    random weights; DataError, ModelError as `fit` does. What was on disk before is kept.
+    """
+    return _finetune(path, options, given or Given(), registry, progress)
+
+
+def resume(
+    path: Path,
+    *,
+    given: Given | None = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> Finetuned:
+    """Go on with a training that was stopped; it ends with the same bytes as if it had not been.
+
+    Raises: RunError where there is nothing to go on with; else as `finetune`.
+    """
+    return _finetune(path, None, given or Given(), registry, progress)
+
+
+def _finetune(
+    path: Path,
+    options: FinetuneOptions | None,
+    given: Given,
+    registry: Registry | None,
+    progress: Progress | None,
+) -> Finetuned:
+    before = RunDirectory.open(path).training()
+    options = _options(path, options, before)
+    registry = registry or Registry.from_entry_points()
+    accelerator = given.accelerator or accelerator_of(options.training)
+    progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
+    with _held(path, accelerator, progress) as run:
+        record = run.record()
+        _check(run, record, options)
+        if before is not None and before.status == "done":
+            module = load_model(path, registry=registry, factory=_factory(given.pruned))
+            return Finetuned(
+                path=path,
+                record=record,
+                training=before,
+                module=module,
+                main=accelerator.is_main_process,
+            )
+        work = _Work(run, record, options, given, accelerator, registry, progress)
+        return work.done(work.started(before))
+
+
+class _Work:
+    """One fine-tuning under way; only the main process writes."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        record: RunRecord,
+        options: FinetuneOptions,
+        given: Given,
+        accelerator: "Accelerator",
+        registry: Registry,
+        progress: Progress,
+    ) -> None:
+        self.run = run
+        self.record = record
+        self.options = options
+        self.given = given
+        self.accelerator = accelerator
+        self.registry = registry
+        self.progress = progress
+        self.architecture = architecture_of(record)
+        self.pruned = given.pruned or load_model(run.path, finetuned=False, registry=registry)
+        self.source = _source(registry, record, options)
+        self.teacher = choose_teacher(
+            registry, record, options, whole=given.whole, progress=progress
+        )
+        if self.teacher is not None:
+            check_teacher(self.teacher, self.architecture)
+
+    def started(self, before: TrainingRecord | None) -> TrainingRecord:
+        """Record of a training that begins, or goes on. Raises: RunError for other images."""
+        fresh = TrainingRecord(
+            schema=1,
+            status="running",
+            version=version("ap-core"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=tuple(self.given.command),
+            options=self.options.model_dump(mode="json"),
+            data=dict(self.source.record()),
+            teacher="" if self.teacher is None else self.teacher.architecture.name,
+            processes=self.accelerator.num_processes,
+            environment=environment(),
+        )
+        if before is not None and before.data != fresh.data:
+            raise RunError(
+                "the images are not those that the training was started with",
+                hint="put them back, or copy the run without its folder finetune and start anew",
+            )
+        started = fresh if before is None else before.model_copy(update={"status": "running"})
+        self._write(started)
+        return started
+
+    def done(self, training: TrainingRecord) -> Finetuned:
+        """Train, reload, measure, record."""
+        uncut = self.given.whole or uncut_of(
+            self.registry, self.record, self.teacher, progress=self.progress
+        )
+        baseline = None if uncut is None else self._quality(uncut)
+        before = self._quality(self.pruned)
+        adapter = self.registry.model_adapters[self.record.architecture.adapter].make()
+        keeper = RunKeeper(self.run, adapter, training)
+        try:
+            with self._tracker() as on_epoch:
+                fitted = fit(
+                    self.pruned,
+                    self.source,
+                    self.architecture,
+                    self.options.training,
+                    teacher=self.teacher,
+                    accelerator=self.accelerator,
+                    keeper=keeper,
+                    on_epoch=on_epoch,
+                    progress=self.progress,
+                )
+            module = self._reloaded()
+            after = self._quality(module)
+        except ApError as error:
+            kept = self.run.training() or training
+            self._write(kept.model_copy(update={"status": "failed", "failure": error.message}))
+            raise
+        found = {"history": fitted.history, "best": fitted.best, "skipped": fitted.skipped}
+        quality = {"baseline": baseline, "before": before, "after": after}
+        done = training.model_copy(update={"status": "done", "failure": "", **found, **quality})
+        record = self.record.model_copy(update={"finetuned": True})
+        if self.accelerator.is_main_process:
+            self._write(done)
+            self.run.write_record(record)
+            keeper.finish(self.pruned)
+            write_report(self.run)
+        self.accelerator.wait_for_everyone()
+        return Finetuned(
+            path=self.run.path,
+            record=record,
+            training=done,
+            module=module.cpu().eval(),
+            main=self.accelerator.is_main_process,
+        )
+
+    def _reloaded(self) -> Module:
+        """The network with the best weights, as it comes back from its file."""
+        weights = self.run.path / TRAINED
+        if not made_by_function(self.record.architecture.name):
+            return rebuilt(self.registry, self.record, weights)
+        adapter = self.registry.model_adapters[self.record.architecture.adapter].make()
+        return adapter.restore(adapter.blank(self.pruned), Surgery(attributes={}), weights)
+
+    def _quality(self, module: Module) -> QualityRecord:
+        training, accelerator = self.options.training, self.accelerator
+        answers = answers_across(
+            module.to(accelerator.device),
+            self.source.split(Split.REPORT),
+            self.architecture,
+            accelerator,
+            batch_size=training.pass_size(accelerator.num_processes),
+            processes=training.workers,
+        )
+        return QualityRecord.model_validate(answers.summary())
+
+    @contextmanager
+    def _tracker(self) -> Iterator[Callable[[EpochRecord], None]]:
+        place = self.run.path / "logs"
+        with tracker(self.given.track, self.accelerator, place, self.options) as log:
+            yield log
+
+    def _write(self, training: TrainingRecord) -> None:
+        if self.accelerator.is_main_process:
+            self.run.write_training(training)
+
+
+def _factory(module: Module | None) -> Callable[[], Module] | None:
+    return None if module is None else lambda: module
+
+
+@contextmanager
+def _held(path: Path, accelerator: "Accelerator", progress: Progress) -> Iterator[RunDirectory]:
+    """The run, locked by the main process; the others read."""
+    if not accelerator.is_main_process:
+        yield RunDirectory.open(path)
+        return
+    with RunDirectory.resume(path, note=progress.note) as run:
+        yield run
+
+
+def _options(
+    path: Path, options: FinetuneOptions | None, before: TrainingRecord | None
+) -> FinetuneOptions:
+    """Options that are given, or those that a stopped training was given. Raises: RunError."""
+    if options is None:
+        if before is None:
+            raise RunError(f"{path} was not trained: there is nothing to go on with")
+        return FinetuneOptions.model_validate(before.options)
+    if before is not None:
+        state = "was trained already" if before.status == "done" else "has a training that stopped"
+        raise RunError(
+            f"{path} {state}",
+            hint=f"go on with: ap finetune {path} --resume; or copy the run without its folder "
+            "finetune, and train the copy",
+        )
+    return options
+
+
+def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> None:
+    if record.status != "done":
+        raise RunError(
+            f"the run {run.path} is not finished: {record.failure or record.status}",
+            hint=f"go on with: ap prune --resume {run.path}",
+        )
+    if record.weights.origin == WeightsOrigin.RANDOM and not options.from_scratch:
+        raise UsageError(
+            f"the weights of {run.path} are random: there is nothing in them to recover",
+            hint="prune a trained network, or train this one with --from-scratch",
+        )
+
+
+def _source(registry: Registry, record: RunRecord, options: FinetuneOptions) -> TrainingSource:
+    request = images_asked_for(record, options)
+    source = open_source(registry, request)
+    if not isinstance(source, TrainingSource):
+        raise DataError(
+            f"{request.name} cannot be trained on: it gives no images by their number",
+            hint="take a folder of images",
+        )
+    return source

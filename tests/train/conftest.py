@@ -1,0 +1,32 @@
+"""What tests of training share: digits, and small networks."""
+
+import pytest
+import timm
+import torch
+
+from ap_core.contracts import Architecture, DataRequest
+from ap_train.data.digits import open_digits
+from ap_train.data.source import IndexedSource
+
+ARCHITECTURE = Architecture(
+    adapter="resnet", name="timm/test_resnet", num_classes=10, input_size=(3, 32, 32),
+    preprocessing={"mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 1.0},
+)  # fmt: skip
+
+
+@pytest.fixture
+def architecture() -> Architecture:
+    return ARCHITECTURE
+
+
+@pytest.fixture(scope="session")
+def digits() -> IndexedSource:
+    return open_digits(
+        DataRequest(name="digits", root=None, architecture=ARCHITECTURE, calibration=64)
+    )
+
+
+@pytest.fixture
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model("test_convnext", num_classes=10)
