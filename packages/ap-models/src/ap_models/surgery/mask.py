@@ -1,5 +1,6 @@
 """Masking: a whole-width network that computes what the cut one will, to check the cut against."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -15,6 +16,7 @@ from ap_models.surgery.cut import (
     set_attributes,
 )
 from ap_models.surgery.tensors import (
+    named_tensors,
     owner,
     precise,
     replace_tensor,
@@ -47,19 +49,26 @@ class MaskedNorm(nn.Module):
 
 def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module:
     """Whole-width copy, in float32 at least, in which removed channels carry nothing and are read
-    by nobody.
+    by nobody. Tensors that no removed channel is in are shared, not copied.
     """
-    twin = precise(deepcopy(module))
     kept = tracing.kept(plan)
+    changed = {name for port in tracing.ports if _narrows(port, kept) for name, _ in port.tensors}
+    inside = tuple(attention.below("") for attention, _, _ in tracing.attentions)
+    shared = {
+        id(tensor): tensor
+        for name, tensor in named_tensors(module).items()
+        if name not in changed and not name.startswith(inside)
+    }
+    twin = precise(deepcopy(module, shared))
     with torch.no_grad():
         for attention, heads, size in tracing.attentions:
             rows = inner_positions(attention, heads, size, plan)
             _round_queries(twin, attention, rows, like=module)
             _mask_attention(twin, attention, rows)
         for port in tracing.ports:
-            positions = kept[id(port)]
-            if len(positions) == len(port.channels):
+            if not _narrows(port, kept):
                 continue
+            positions = kept[id(port)]
             if port.kind in MIXING:
                 _mask_norm(twin, port.layer, port, positions)
             elif norm := _norm_of_parameter(twin, port):
@@ -67,6 +76,10 @@ def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module
             else:
                 _mask_port(twin, port, positions)
     return twin
+
+
+def _narrows(port: Port, kept: Mapping[int, IntArray]) -> bool:
+    return len(kept[id(port)]) < len(port.channels)
 
 
 def _mask_port(module: nn.Module, port: Port, positions: IntArray) -> None:
