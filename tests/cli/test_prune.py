@@ -184,7 +184,7 @@ def test_a_broken_image_is_named_and_refused_or_left_out(tmp_path: Path) -> None
     assert "1 of 61 images in images cannot be read: images/a/broken.png" in refused.stderr
     assert not (tmp_path / "runs").exists()
     done = ap(*asked, "--on-corrupt", "skip", "--output", "run", cwd=tmp_path)
-    assert "1 images cannot be read and are left out: images/a/broken.png" in done.stderr
+    assert "1 image cannot be read, left out: images/a/broken.png" in done.stderr
     kept = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
     assert kept["skipped"] == ["images/a/broken.png"]
 

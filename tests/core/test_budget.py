@@ -45,15 +45,23 @@ def test_several_targets_keep_their_order() -> None:
         ("abc", "is not an amount"),
         ("", "is not an amount"),
         ("1e999", "is not above zero"),
-        ("100%", "is not below the whole network"),
-        ("120%", "is not below the whole network"),
         ("0.0000000001", "is less than one"),
     ],
 )
-def test_what_is_no_target_is_refused(text, why) -> None:
-    with pytest.raises(UsageError, match=why) as caught:
+def test_what_is_no_target_is_refused_with_examples_of_its_metric(text, why) -> None:
+    with pytest.raises(UsageError, match=f"the target '{text}' for MACs {why}") as caught:
         parse_targets(text, MACS)
-    assert "50%" in caught.value.hint
+    assert caught.value.hint == 'write it like "8.48G", "850M" or "50%"'
+    with pytest.raises(UsageError, match=f"for parameters {why}") as caught:
+        parse_targets(text, PARAMS)
+    assert caught.value.hint == 'write it like "12M", "850K" or "50%"'
+
+
+@pytest.mark.parametrize("text", ["100%", "200%"])
+def test_a_share_of_all_or_more_is_refused(text) -> None:
+    with pytest.raises(UsageError, match="is not below the whole network") as caught:
+        parse_targets(text, MACS)
+    assert caught.value.hint == 'give a share below 100%, such as "50%"'
 
 
 def test_shares_are_of_the_whole_network() -> None:
@@ -64,12 +72,35 @@ def test_shares_are_of_the_whole_network() -> None:
 @pytest.mark.parametrize("text", ["1000", "1001"])
 def test_a_target_at_or_above_the_network_is_refused(text) -> None:
     (target,) = parse_targets(f"{text}M", PARAMS)
-    with pytest.raises(OutOfReachError, match=r"is not below the network's 1000\.0000 M param"):
+    with pytest.raises(
+        OutOfReachError, match=r"is not below the network's 1\.000 G param"
+    ) as caught:
         target.cap(1_000_000_000)
+    assert caught.value.hint == "give a smaller target; 'ap profile' shows what the network costs"
 
 
-@given(st.integers(10**8, 10**13))
-def test_printed_amounts_read_back_to_four_digits(amount) -> None:
-    text = format_amount(amount, MACS).removesuffix("MACs")
-    (target,) = parse_targets(text.strip(), MACS)
-    assert target.amount == pytest.approx(amount, abs=10**5)
+@pytest.mark.parametrize(("metric", "unit"), [(MACS, "G"), (PARAMS, "M")])
+def test_a_bare_number_that_may_be_meant_as_a_share_is_refused_so(metric, unit) -> None:
+    (target,) = parse_targets("0.5", metric)
+    with pytest.raises(OutOfReachError, match="is not below the network's") as caught:
+        target.cap(100_000)
+    assert caught.value.hint == f"a number without a unit is in {unit}; for a share, write 50%"
+
+
+def test_amounts_are_printed_as_in_tables() -> None:
+    assert format_amount(102_500_000, MACS) == "102.5 M MACs"
+    assert format_amount(1_803_456, PARAMS) == "1.803 M parameters"
+    assert format_amount(900, PARAMS) == "0.9 k parameters"
+
+
+@given(st.integers(1, 10**13), st.sampled_from(list(Metric)))
+def test_a_printed_limit_holds_when_it_is_typed(amount, metric) -> None:
+    up, down = (typed(format_amount(amount, metric, towards), metric) for towards in ("up", "down"))
+    assert down <= amount <= up
+    assert up - down <= amount / 1000
+    assert typed(format_amount(amount, metric), metric) in (up, down)
+
+
+def typed(shown, metric):
+    (target,) = parse_targets(" ".join(shown.split()[:2]), metric)
+    return target.amount

@@ -1,11 +1,13 @@
 """Budgets: which metric, the limit, and how far below it a plan may end."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
+from typing import Literal
 
 from ap_core.errors import OutOfReachError, UsageError
 from ap_core.network import Metric
+from ap_core.report.amounts import amount as scaled
 
 DEFAULT_BAND = 0.005
 
@@ -19,6 +21,8 @@ LARGEST_PLAIN = 10**6
 """Numbers from here upwards are written out: "850000000" is 850 M, not 850 million G."""
 
 NAMES = {Metric.MACS: "MACs", Metric.PARAMS: "parameters"}
+
+EXAMPLES = {Metric.MACS: '"8.48G", "850M" or "50%"', Metric.PARAMS: '"12M", "850K" or "50%"'}
 
 _AMOUNT = re.compile(r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([KMGBT]?|%)", re.IGNORECASE)
 
@@ -41,11 +45,15 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A cap as the user typed it: an amount, or a share of the whole network."""
+    """A cap as the user typed it: an amount, or a share of the whole network.
+
+    bare: the number, where it was typed without a unit.
+    """
 
     metric: Metric
     amount: int | None = None
     share: float | None = None
+    bare: float | None = field(default=None, compare=False)
 
     def cap(self, whole: int) -> Cap:
         """Cap for a network that costs `whole`. Raises: OutOfReachError where it is not below."""
@@ -54,9 +62,16 @@ class Target:
             raise OutOfReachError(
                 f"a target of {format_amount(limit or 0, self.metric)} is not below the network's "
                 f"{format_amount(whole, self.metric)}",
-                hint="give a smaller target; 'ap profile' shows what the network costs",
+                hint=self._smaller(),
             )
         return Cap(metric=self.metric, limit=limit)
+
+    def _smaller(self) -> str:
+        if self.bare is not None and self.bare < 1:
+            unit = "G" if self.metric is Metric.MACS else "M"
+            share = f"{100 * self.bare:g}%"
+            return f"a number without a unit is in {unit}; for a share, write {share}"
+        return "give a smaller target; 'ap profile' shows what the network costs"
 
 
 def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
@@ -68,36 +83,32 @@ def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
     return tuple(_parse(part.strip(), metric) for part in text.split(","))
 
 
-def format_amount(amount: int, metric: Metric, *, like: int = 0) -> str:
-    """Amount with its unit, to the fourth digit after the point: "8.4800 GMACs".
-
-    like: amount whose unit it is given in, where it is larger.
-    """
-    large = metric is Metric.MACS and max(amount, like) >= 10**8
-    letter, unit = ("G", 10**9) if large else ("M", 10**6)
-    return f"{amount / unit:.4f} {letter}{'MACs' if metric is Metric.MACS else ' parameters'}"
+def format_amount(
+    amount: int, metric: Metric, towards: Literal["nearest", "up", "down"] = "nearest"
+) -> str:
+    """Amount as tables show it, with its unit, so that it can be typed: "8.480 G MACs"."""
+    number = f"{amount / 1000:g} k" if amount < 1000 else scaled(amount, towards)
+    return f"{number} {NAMES[metric]}"
 
 
 def _parse(text: str, metric: Metric) -> Target:
     match = _AMOUNT.fullmatch(text)
     if not match:
-        raise _refused(text, metric, "is not an amount")
+        raise _refused(text, metric, "is not an amount", f"write it like {EXAMPLES[metric]}")
     number, suffix = float(match[1]), match[2].upper()
     if not isfinite(number) or number <= 0:
-        raise _refused(text, metric, "is not above zero")
+        raise _refused(text, metric, "is not above zero", f"write it like {EXAMPLES[metric]}")
     if suffix == "%":
         if number >= 100:
-            raise _refused(text, metric, "is not below the whole network")
+            why = "is not below the whole network"
+            raise _refused(text, metric, why, 'give a share below 100%, such as "50%"')
         return Target(metric=metric, share=number / 100)
     unit = UNITS[suffix] or (1 if number >= LARGEST_PLAIN else OWN_UNIT[metric])
     amount = round(number * unit)
     if amount < 1:
-        raise _refused(text, metric, "is less than one")
-    return Target(metric=metric, amount=amount)
+        raise _refused(text, metric, "is less than one", f"write it like {EXAMPLES[metric]}")
+    return Target(metric=metric, amount=amount, bare=None if suffix else number)
 
 
-def _refused(text: str, metric: Metric, why: str) -> UsageError:
-    return UsageError(
-        f"the target {text!r} for {NAMES[metric]} {why}",
-        hint='write it like "8.48G", "850M" or "50%"',
-    )
+def _refused(text: str, metric: Metric, why: str, hint: str) -> UsageError:
+    return UsageError(f"the target {text!r} for {NAMES[metric]} {why}", hint=hint)

@@ -9,18 +9,22 @@ from ap_core.errors import UsageError
 
 
 class Share(click.ParamType[float]):
-    """A share above 0 and at most 1: "0.005" or "0.5%"."""
+    """A share above 0: "0.005" or "0.5%". whole: whether it may be all, 1."""
 
     name = "share"
+
+    def __init__(self, *, whole: bool = True) -> None:
+        self.whole = whole
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Share as a float."""
-        try:
-            return share(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a share; write it like 0.1 or 10%", param, ctx)
+        number = _number(str(value))
+        if number is not None and 0 < number <= 1 and (number < 1 or self.whole):
+            return number
+        range_ = "above 0 and at most 1" if self.whole else "above 0 and below 1"
+        return self.fail(f"{value!r} is not a share {range_}; write it like 0.1 or 10%", param, ctx)
 
 
 class InputSize(click.ParamType[tuple[int, int, int]]):
@@ -46,26 +50,23 @@ class InputSize(click.ParamType[tuple[int, int, int]]):
 
 
 SHARE = Share()
+PART = Share(whole=False)
 INPUT_SIZE = InputSize()
 
 
-def share(text: str) -> float:
-    """Share above 0 and at most 1. Raises: ValueError."""
-    number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 < number <= 1:
-        raise ValueError(text)
-    return number
-
-
 def table_of(option: str, pairs: Iterable[str], *, low: float, high: float) -> dict[str, float]:
-    """Numbers by glob, of pairs like "layer4.*=0.5" or "heads=50%". Raises: UsageError."""
+    """Numbers by glob, of pairs like "layer4.*=0.5" or "heads=50%". Raises: UsageError.
+
+    low, high: of the numbers; zero is never among them.
+    """
+    span = f"from {low:g} to {high:g}" if low else f"above 0 and at most {high:g}"
     table = {}
     for pair in pairs:
         glob, equals, text = pair.rpartition("=")
         number = _number(text)
         if not equals or not glob or number is None or not low <= number <= high or number <= 0:
             raise UsageError(
-                f"{option} {pair!r} is not of the form GLOB=NUMBER with a number up to {high:g}",
+                f"{option} {pair!r} is not of the form GLOB=NUMBER with a number {span}",
                 hint=f"write it like {option} 'layer4.*=0.5'",
             )
         table[glob] = number

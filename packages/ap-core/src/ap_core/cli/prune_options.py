@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ap_core.budget import DEFAULT_BAND
-from ap_core.cli.inputs import INPUT_SIZE, SHARE, table_of
+from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
 from ap_core.pipeline.options import PruneOptions
@@ -29,7 +29,7 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
             help='Cap on multiply-accumulates: 8.48 (G), 850M, 50%; several give a curve.'),
     _option("--target-params", default="", metavar="N[,N...]",
             help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
-    _option("--band", type=SHARE, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
+    _option("--band", type=PART, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
             help="How far below the target a plan may end."),
     _option("--weights", type=_choice(WeightsPolicy), default="auto", show_default=True,
             help="Where weights come from; auto goes on with random ones, loudly."),

@@ -7,6 +7,7 @@ from ap_core.contracts import Architecture, DataRequest, DataSource
 from ap_core.errors import DataError
 from ap_core.pipeline.options import PruneOptions
 from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import counted
 
 FOLDER = "folder"
 
@@ -40,9 +41,10 @@ def open_source(registry: Registry, request: DataRequest) -> DataSource:
     """
     source = _open(registry, request)
     classes = request.architecture.num_classes
+    found = counted(source.num_classes, "class", "classes")
     if source.num_classes != classes:
         raise DataError(
-            f"the data have {source.num_classes} classes, the network {classes}",
+            f"the data have {found}, the network {classes}",
             hint=f"--num-classes {source.num_classes} gives the network as many",
         )
     return source

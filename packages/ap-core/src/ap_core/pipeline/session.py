@@ -16,6 +16,7 @@ from ap_core.pipeline.progress import Progress, Stopwatch
 from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
 from ap_core.pipeline.subject import Subject, live_subject, load_subject
 from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import counted
 from ap_core.runs.records import RunRecord
 from ap_core.strategy import Strategy
 
@@ -148,7 +149,8 @@ def _warn_of_skipped(data: DataSource | None, progress: Progress) -> None:
     if isinstance(skipped, list) and skipped:
         named = ", ".join(map(str, skipped[:3]))
         more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-        progress.warn(f"{len(skipped)} images cannot be read and are left out: {named}{more}")
+        images = counted(len(skipped), "image")
+        progress.warn(f"{images} cannot be read, left out: {named}{more}")
 
 
 def _check_same(subject: Subject, before: RunRecord | None) -> None:

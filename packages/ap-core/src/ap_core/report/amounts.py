@@ -1,15 +1,27 @@
 """Numbers as people read them."""
 
+from typing import Literal
+
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
-def amount(number: int) -> str:
-    """Number to four digits with its unit: "8.480 G"; small ones in full."""
+def amount(number: int, towards: Literal["nearest", "up", "down"] = "nearest") -> str:
+    """Number to four digits with its unit: "8.480 G"; small ones in full.
+
+    towards: where the digits that are left out go: a limit is rounded so that it holds.
+    """
     for unit, letter in UNITS:
         if number >= unit:
-            scaled = number / unit
-            return f"{scaled:.{max(0, 3 - len(str(int(scaled))) + 1)}f} {letter}"
+            digits = max(0, 4 - len(str(number // unit)))
+            step = unit // 10**digits
+            add = {"nearest": step // 2, "up": step - 1, "down": 0}[towards]
+            return f"{(number + add) // step * step / unit:.{digits}f} {letter}"
     return str(number)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """So many of something: "1 image", "2 images". plural: where it is not the noun and an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def integer(number: int) -> str:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from ap_core.network import GroupKind, Network
 from ap_core.plan import Plan
-from ap_core.report.amounts import amount, percent, shorten
+from ap_core.report.amounts import amount, counted, percent, shorten
 from ap_core.report.summary import KINDS, ROOT, GroupWidth, Part, group_widths
 
 WIDTH = 720
@@ -122,7 +122,7 @@ def width_chart(network: Network, plan: Plan | None) -> BarChart:
         y += GAP
     return BarChart(
         title="Width of every group" + (", before and after" if plan else ""),
-        summary=_summary(every) if plan else f"{len(every)} groups",
+        summary=_summary(every) if plan else counted(len(every), "group"),
         height=max(0.0, y - GAP),
         row=row,
         sections=tuple(sections),
@@ -166,7 +166,7 @@ def _legend(widest: Mapping[GroupKind, int]) -> Iterator[tuple[str, str]]:
 def _summary(every: Sequence[GroupWidth]) -> str:
     cut = [each for each in every if each.left < each.group.width]
     if not cut:
-        return f"{len(every)} groups, none of them cut"
+        return f"{counted(len(every), 'group')}, none of them cut"
     least = min(cut, key=lambda each: each.share)
     return (
         f"{len(cut)} of {len(every)} groups are cut; the most is taken from {least.group.name}, "

@@ -7,7 +7,7 @@ from ap_core.console import Cell
 from ap_core.cost import CostModel
 from ap_core.network import Metric, Network
 from ap_core.plan import Plan
-from ap_core.report.amounts import amount, below, percent
+from ap_core.report.amounts import amount, below, counted, percent
 from ap_core.report.summary import KINDS, Part, by_layer, by_stage, group_widths, total
 from ap_core.runs.records import QualityRecord, RunRecord
 
@@ -123,4 +123,4 @@ def _quality_rows(record: RunRecord) -> list[tuple[Cell, ...]]:
 
 
 def _quality_row(name: str, base: QualityRecord, found: QualityRecord) -> tuple[Cell, ...]:
-    return (name, percent(base.top1, 2), percent(found.top1, 2), "", f"{found.images} images")
+    return (name, percent(base.top1, 2), percent(found.top1, 2), "", counted(found.images, "image"))

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ap_core.budget import NAMES, Budget, format_amount
+from ap_core.budget import NAMES, Budget, Cap, format_amount
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError
 from ap_core.network import Metric, Network
 from ap_core.plan import Plan
+from ap_core.report.amounts import counted
 from ap_core.scores import Scores
 from ap_core.solver.descent import ascend
 from ap_core.solver.fill import Neighbourhood, fill, lower
@@ -29,6 +30,9 @@ TIGHT, TIGHTEST = 5e-4, 5e-5
 
 LOOSE = 0.02
 """Share of a cap that the best plan at a price leaves where it jumps over the cap."""
+
+LOOSEST = Strategy(floor=1e-9, round_to=1)
+"""Leaves open every width that a network allows."""
 
 SACRIFICE = 1e-3
 """Share of all value that is given up, at most, to leave less of the cap."""
@@ -73,10 +77,9 @@ def check_reach(network: Network, strategy: Strategy, budget: Budget) -> None:
         low, whole = reachable[cap.metric]
         if cap.limit < low:
             raise OutOfReachError(
-                f"{network.model} cannot be cut to "
-                f"{format_amount(cap.limit, cap.metric, like=whole)}",
-                hint=f"reachable: {format_amount(low, cap.metric, like=whole)} to "
-                f"{format_amount(whole, cap.metric)}; {_blame(strategy)}",
+                f"{network.model} cannot be cut to {format_amount(cap.limit, cap.metric, 'down')}",
+                hint=f"reachable: from {format_amount(low, cap.metric, 'up')} to below "
+                f"{format_amount(whole, cap.metric)}; {_blame(network, strategy, cap)}",
             )
 
 
@@ -175,13 +178,23 @@ def _reach(network: Network, allowed: Mapping[str, Choice]) -> dict[Metric, tupl
     return {m: (model.cost(m, least), model.cost(m, network.whole)) for m in Metric}
 
 
-def _blame(strategy: Strategy) -> str:
-    """Settings that keep the lowest reachable cost up."""
-    causes = [f"--floor {strategy.floor:g} keeps that share of every group"]
+def _blame(network: Network, strategy: Strategy, cap: Cap) -> str:
+    """What keeps the lowest cost up: settings, and locked groups where no setting would do."""
+
+    def low(strategy: Strategy) -> int:
+        return reach(network, strategy)[cap.metric][0]
+
+    causes = []
+    locked = len(network.groups) - len(network.free)
+    if locked and cap.limit < low(LOOSEST):
+        groups = f"{locked} of {counted(len(network.groups), 'group')}"
+        causes += [f"{groups} cannot be cut ('ap profile --layers' says why)"]
+    if low(strategy.model_copy(update={"floor": LOOSEST.floor})) < low(strategy):
+        causes += [f"--floor {strategy.floor:g} keeps that share of every group"]
     causes += ["--keep protects layers"] if strategy.keep else []
     causes += ["fixed widths leave less to choose"] if strategy.widths else []
     causes += [f"--round-to {strategy.round_to}"] if strategy.round_to else []
-    return ", ".join(causes)
+    return ", ".join(causes) or "a channel of every group must stay"
 
 
 def _left(budget: Budget, plan: Plan) -> tuple[Metric, float]:

@@ -1,0 +1,58 @@
+"""Options of `ap prune` that make no sense: refused before anything is loaded."""
+
+import io
+
+import pytest
+
+from ap_core import plugin as built_in
+from ap_core.cli.main import run
+from ap_core.plugins.loading import Plugin
+from ap_core.plugins.problems import Owner
+from ap_core.plugins.registry import Registry
+
+OWNER = Owner(distribution="ap-core", version="1", plugin="ap-core")
+GLOBS = "is not of the form GLOB=NUMBER with a number"
+
+
+def refused(*arguments):
+    """What `ap prune` says of these options, with exit code 2."""
+    registry = Registry.from_plugins([Plugin(owner=OWNER, implementation=built_in)])
+    out, err = io.StringIO(), io.StringIO()
+    code = run(
+        ("prune", "--model", "toy", "--target-macs", "50%", *arguments),
+        environment={},
+        out=out,
+        err=err,
+        find_plugins=lambda: registry,
+    )
+    assert (code, out.getvalue()) == (2, "")
+    return err.getvalue()
+
+
+@pytest.mark.parametrize("value", ["0", "50", "100%", "nan", "x", "-1%"])
+def test_a_band_out_of_its_range_is_told_the_range(value) -> None:
+    assert refused("--band", value).startswith(
+        f"error: Invalid value for '--band': '{value}' is not a share above 0 and below 1; "
+        "write it like 0.1 or 10%\n"
+    )
+
+
+def test_a_floor_may_be_all_but_not_nothing() -> None:
+    assert "'0' is not a share above 0 and at most 1; write it" in refused("--floor", "0")
+    assert "unknown model 'toy'" in refused("--floor", "100%")
+
+
+@pytest.mark.parametrize(
+    ("option", "pair", "span"),
+    [
+        ("--pressure", "layer4*=-1", "from 0.1 to 10"),
+        ("--pressure", "layer4*=11", "from 0.1 to 10"),
+        ("--widths", "layer4*=0", "above 0 and at most 1"),
+        ("--floors", "layer4*", "above 0 and at most 1"),
+        ("--floors", "=0.5", "above 0 and at most 1"),
+    ],
+)
+def test_a_number_by_glob_out_of_its_range_is_told_both_limits(option, pair, span) -> None:
+    assert refused(option, pair) == (
+        f"error: {option} '{pair}' {GLOBS} {span}\nhint: write it like {option} 'layer4.*=0.5'\n"
+    )
