@@ -103,7 +103,9 @@ def test_a_used_directory_is_refused_and_stays_as_it_was(pruned) -> None:
     done = ap(
         "prune", *SMALL, *RANDOM, "--target-macs", "40%", "--output", "run", cwd=place, code=1
     )
-    assert "is not empty" in done.stderr
+    assert done.stderr == (
+        "error: run is not empty\nhint: name another directory, or go on with --resume\n"
+    )
     assert (place / "run" / "plan.json").read_bytes() == before
 
 

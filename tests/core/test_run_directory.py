@@ -109,8 +109,19 @@ def test_what_is_no_run_cannot_be_opened(tmp_path):
     with pytest.raises(RunError, match="no run directory") as caught:
         RunDirectory.open(tmp_path / "absent")
     assert caught.value.hint == "'ap runs' lists the runs that there are"
-    with pytest.raises(RunError, match=r"holds no run: there is no run\.json in it"):
+    with pytest.raises(RunError, match=r"holds no run: there is no run\.json in it") as caught:
         RunDirectory.resume(tmp_path, note=print)
+    assert caught.value.hint == ""
+
+
+def test_the_runs_below_what_is_no_run_are_named(tmp_path):
+    for number in range(5):
+        with RunDirectory.create(tmp_path / str(number), model="toy", budget=BUDGET) as run:
+            run.write_record(record())
+    with pytest.raises(RunError, match="holds no run") as caught:
+        RunDirectory.open(tmp_path)
+    named = ", ".join(str(tmp_path / str(number)) for number in range(3))
+    assert caught.value.hint == f"the runs in it: {named} and 2 more"
 
 
 def test_a_record_comes_back_as_it_was(run):

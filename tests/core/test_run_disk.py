@@ -15,7 +15,7 @@ import pytest
 from run_samples import BUDGET, record, trial
 
 from ap_core.errors import RunError
-from ap_core.runs.directory import RunDirectory
+from ap_core.runs.directory import RunDirectory, check_place
 from ap_core.runs.files import append, explained, write
 from ap_core.scores import Scores
 
@@ -137,6 +137,48 @@ def test_a_file_in_the_way_is_refused_and_left_alone(tmp_path):
     with pytest.raises(RunError, match="no run directory"):
         RunDirectory.open(path)
     assert path.read_text() == "mine"
+
+
+def test_a_place_that_would_be_refused_is_refused_before_it_is_made(tmp_path):
+    used = tmp_path / "used"
+    used.mkdir()
+    file = used / "file"
+    file.write_text("mine")
+    for place, why in (
+        (used, "is not empty"),
+        (file, "cannot write .*: Not a directory"),
+        (file / "below", "cannot write .*: Not a directory"),
+    ):
+        with pytest.raises(RunError, match=why) as caught:
+            check_place(place)
+        assert caught.value.hint.startswith("name ")
+    assert [each.name for each in tmp_path.rglob("*")] == ["used", "file"]
+
+
+def test_a_place_in_a_foreign_directory_is_refused_before_it_is_made(foreign):
+    for place in (foreign, foreign / "deep" / "below"):
+        with pytest.raises(RunError, match=r"cannot write .*: Permission denied") as caught:
+            check_place(place)
+        assert caught.value.hint == "name a directory that you may write to"
+
+
+def test_a_place_that_would_do_is_not_made_yet(tmp_path):
+    check_place(tmp_path / "deep" / "below")
+    check_place(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_file_has_the_mode_of_a_new_one(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with RunDirectory.create(tmp_path / "run", model="toy", budget=BUDGET) as run:
+            run.write_record(record())
+            values = {"g": np.ones((1, 10))}
+            run.save_scores(Scores(importance="l2", reduction="mean", values=values))
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in run.path.rglob("*.*")}
+    assert modes["run.json"] == modes["l2.mean.safetensors"] == 0o640
 
 
 def test_other_refusals_need_no_hint(tmp_path):

@@ -25,11 +25,13 @@ from ap_core.runs.directory import (
     RECORD,
     REPORT,
     RunDirectory,
+    check_place,
     empty_place,
     next_place,
     plain,
     runs_inside,
 )
+from ap_core.runs.files import check_writable
 from ap_core.runs.records import RunRecord
 from ap_core.search.trial import Trial
 from ap_core.solver import check_reach
@@ -77,8 +79,10 @@ def prune(
     Raises: ApError, of the class that says what is wrong; what was on disk before is untouched.
     """
     registry = registry or Registry.from_entry_points()
-    # A target that is no amount is refused before anything is loaded.
+    # What can be refused without the network is refused before it is loaded.
     typed_targets(options)
+    if not dry_run:
+        check_writable(HOME) if output is None else check_place(output)
     session = open_session(
         registry,
         options,

@@ -23,6 +23,7 @@ from ap_core.runs.documents import (
 )
 from ap_core.runs.files import (
     append,
+    check_writable,
     drop_torn_line,
     explained,
     is_temporary,
@@ -275,6 +276,16 @@ def runs_inside(home: Path) -> tuple[RunDirectory, ...]:
     return tuple(RunDirectory.open(record.parent) for record in sorted(home.glob(f"*/{RECORD}")))
 
 
+def check_place(path: Path) -> None:
+    """Refuse, before any work is spent, a directory that a run could not be made in; none is made.
+
+    Raises: RunError where it holds something, is a file, or cannot be written to.
+    """
+    check_writable(path)
+    if path.is_dir():
+        _refuse_others_files(path)
+
+
 def empty_place(path: Path) -> Path:
     """Directory, made where it is absent. Raises: RunError where it holds something."""
     with explained(path):
@@ -295,7 +306,10 @@ def _require_record(path: Path) -> None:
     if not path.is_dir():
         raise RunError(f"no run directory {path}", hint="'ap runs' lists the runs that there are")
     if not (path / RECORD).is_file():
-        raise RunError(f"{path} holds no run: there is no {RECORD} in it")
+        below = [str(record.parent) for record in sorted(path.glob(f"*/{RECORD}"))]
+        more = f" and {len(below) - 3} more" if len(below) > 3 else ""
+        hint = f"the runs in it: {', '.join(below[:3])}{more}" if below else ""
+        raise RunError(f"{path} holds no run: there is no {RECORD} in it", hint=hint)
 
 
 def _content(path: Path) -> bytes:

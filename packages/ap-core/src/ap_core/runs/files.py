@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from safetensors import SafetensorError
 
@@ -19,13 +20,17 @@ TEMPORARY = re.compile(r"\..+\.[0-9]+\.tmp")
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; what is written there takes its place.
 
-    Where the body or the disk fails, `path` is what it was before. Raises: RunError.
+    The file gets the mode that a new one has here, whoever writes it: safetensors would keep it to
+    its owner. Where the body or the disk fails, `path` is what it was before. Raises: RunError.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+            mode = temporary.stat().st_mode
             yield temporary
+            temporary.chmod(mode)
             _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)
@@ -33,6 +38,16 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Try whether a directory, or the nearest one above it that there is, can be written to.
+
+    Leaves nothing behind. Raises: RunError.
+    """
+    with explained(path):
+        place = next(each for each in (path, *path.absolute().parents) if each.exists())
+        NamedTemporaryFile(prefix=".", suffix=f".{os.getpid()}.tmp", dir=place).close()
 
 
 def write(path: Path, content: bytes) -> None:
