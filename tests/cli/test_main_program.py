@@ -14,7 +14,6 @@ HELP_THEN_MODULES = """
 import atexit, sys
 from ap_core.cli.main import main
 atexit.register(lambda: print(*sys.modules, file=sys.stderr))
-sys.argv = ["ap", "--help"]
 main()
 """
 
@@ -35,7 +34,7 @@ def ap(*arguments):
 
 
 def test_help_lists_every_command_and_imports_none():
-    done = python("-c", HELP_THEN_MODULES)
+    done = python("-c", HELP_THEN_MODULES, "--help")
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:\n")[2]
     assert {line.split()[0] for line in listed.splitlines() if line.strip()} >= COMMANDS
@@ -43,6 +42,14 @@ def test_help_lists_every_command_and_imports_none():
     assert "ap_models.plugin" in imported
     assert not imported & {"torch", "timm", "numpy", "pydantic", "rich", "optuna", "jinja2"}
     assert not imported & {f"ap_core.cli.{command}" for command in COMMANDS}
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS, "bench"}))
+def test_help_of_a_command_needs_no_torch(command):
+    done = python("-c", HELP_THEN_MODULES, command, "--help")
+    assert done.returncode == 0
+    assert f"Usage: ap {command}" in done.stdout
+    assert "torch" not in done.stderr.split()
 
 
 def test_a_short_flag_and_no_arguments_show_help_too():
@@ -115,6 +122,17 @@ def test_no_color_before_and_behind_the_command_leaves_out_colors(damaged):
     for plain in (on_terminal("--no-color", "runs", home), on_terminal("runs", "--no-color", home)):
         assert "\nwarning: " in plain
         assert colored not in plain
+
+
+def test_no_color_reaches_the_error(tmp_path):
+    absent = str(tmp_path / "absent")
+    assert "\x1b[31;1merror:\x1b[0m no directory" in on_terminal("runs", absent)
+    for plain in (
+        on_terminal("--no-color", "runs", absent),
+        on_terminal("runs", "--no-color", absent),
+        on_terminal("runs", "show", "--no-color", absent),
+    ):
+        assert plain.startswith("error: no ")
 
 
 def on_terminal(*arguments):

@@ -109,11 +109,36 @@ def test_a_used_directory_is_refused_and_stays_as_it_was(pruned) -> None:
     assert (place / "run" / "plan.json").read_bytes() == before
 
 
-def test_bench_and_report_take_the_run(pruned) -> None:
+def test_bench_compares_a_run_with_its_whole_network(pruned) -> None:
     place, found = pruned
-    results = json.loads(ap("bench", "run", "run", "--rounds", "3", "--json", cwd=place).stdout)
-    assert results["results"][0]["macs"] == found["macs"]
-    assert results["results"][1]["ratio"] > 0
+    done = ap("bench", "run", "--rounds", "3", "--json", cwd=place)
+    whole, cut = json.loads(done.stdout)["results"]
+    assert (whole["name"], cut["name"]) == (found["model"], "run")
+    assert (whole["macs"], whole["params"]) == (found["base_macs"], found["base_params"])
+    assert (cut["macs"], cut["params"]) == (found["macs"], found["params"])
+    assert whole["ratio"] == 1.0
+    assert cut["ratio"] > 0
+
+
+def test_bench_takes_the_first_network_that_is_named_as_the_baseline(pruned) -> None:
+    place, _ = pruned
+    subjects = ("run", "test_vit", "test_resnet")
+    done = ap("bench", *subjects, "--rounds", "3", "--json", cwd=place)
+    names = [each["name"] for each in json.loads(done.stdout)["results"]]
+    assert names == ["test_vit", "run", "test_resnet"]
+
+
+@pytest.mark.parametrize("command", [("bench",), ("report",), ("runs", "show")])
+def test_a_directory_of_runs_is_no_run_but_names_them(pruned, command) -> None:
+    place, _ = pruned
+    done = ap(*command, ".", cwd=place, code=1)
+    assert done.stderr.endswith(
+        "error: . holds no run: there is no run.json in it\nhint: the runs in it: run\n"
+    )
+
+
+def test_report_takes_the_run(pruned) -> None:
+    place, _ = pruned
     ap("report", "run", "--output", "page.html", cwd=place)
     assert (place / "page.html").stat().st_size > 5000
 

@@ -4,6 +4,7 @@ import click
 
 from ap_bench.comparison import Measured, measure
 from ap_core.cli.app import App, pass_app
+from ap_core.report.amounts import amount
 
 
 @click.command()
@@ -37,7 +38,9 @@ def bench(
 ) -> None:
     """Compare the latency of networks and runs on this machine's CPU.
 
-    Networks that are named have random weights: these do not change how long a pass takes.
+    The first row is what the others' speed-up is over: the first network that is named, else the
+    whole network of the first run. Whole networks have random weights: these do not change how
+    long a pass takes.
     """
     with app.console.progress(None, "measuring"):
         found = measure(
@@ -48,16 +51,16 @@ def bench(
             {"schema": 1, "batch_size": batch_size, "results": [_json(m) for m in found]}
         )
         return
-    columns = ("network", "GMACs", "M params", "median ms", "p90 ms", "speed-up")
+    columns = ("network", "MACs", "parameters", "median ms", "p90 ms", "speed-up")
     app.console.table(columns, [_row(m) for m in found])
 
 
-def _row(each: Measured) -> tuple[str, float, float, float, float, float]:
+def _row(each: Measured) -> tuple[str, str, str, float, float, float]:
     latency = each.latency
     return (
         each.name,
-        round(each.macs / 1e9, 3),
-        round(each.params / 1e6, 2),
+        amount(each.macs),
+        amount(each.params),
         round(latency.median * 1e3, 3),
         round(latency.p90 * 1e3, 3),
         round(latency.ratio, 3),

@@ -59,7 +59,7 @@ def show_run(path: Path) -> ShownRun:
     trials = run.trials()
     return ShownRun(
         path=path,
-        status=_status(path, record),
+        status=status_of(path, record),
         record=record,
         trials=trials,
         best=best_of(trials).number if trials else None,
@@ -84,10 +84,11 @@ def _listed(path: Path) -> ListedRun:
         record = RunDirectory.open(path).record()
     except RunError as error:
         return ListedRun(path=path, status="damaged", problem=error.message)
-    return ListedRun(path=path, status=_status(path, record), record=record)
+    return ListedRun(path=path, status=status_of(path, record), record=record)
 
 
-def _status(path: Path, record: RunRecord) -> str:
+def status_of(path: Path, record: RunRecord) -> str:
+    """Status as recorded, but "interrupted" where it says running and no process does."""
     if record.status == "running" and not is_held(path):
         return "interrupted"
     return record.status
