@@ -50,7 +50,12 @@ def record(**changes):
             "version": "0.1.0",
             "created": "2026-01-02T03:04:05+00:00",
             "command": ("prune", "--model", "toy"),
-            "options": {"round_to": 8},
+            "options": {
+                "strategy": {"floor": 0.1, "keep": ["stem"]},
+                "checkpoint": None,
+                "input_size": [3, 8, 8],
+                "round_to": 8,
+            },
             "model": "toy",
             "architecture": ArchitectureRecord(
                 adapter="generic", name="toy.v1", num_classes=10, input_size=(3, 8, 8)
@@ -203,6 +208,9 @@ def test_one_run_is_shown_in_full(home):
         "top-1 before 90.00%",
         "top-1 80.00%",
         "seconds load 1.2",
+        'strategy {"floor": 0.1, "keep": ["stem"]}',
+        "checkpoint -",
+        "input_size [3, 8, 8]",
         "round_to 8",
         "0 grid l2 47,999,000 5,000 0.5 - - 0.5 best; odd",
         "1 solver l2 47,999,000 5,000 0.25 - - 0.5 same plan as trial 0; it raised",
@@ -248,6 +256,15 @@ def test_an_unknown_run_is_an_error(home):
 
 def test_shared_options_reach_the_list(home):
     assert run_ap("runs", "-q") == (0, "", "")
+    home.mkdir()
+    assert run_ap("runs", str(home), "-q") == (0, "", "")
+    assert run_ap("runs", "list", "--quiet") == (0, "", "")
+
+
+def test_shared_options_reach_one_run(home):
+    make(home / "one", record())
+    assert run_ap("runs", "show", "one", "-q", "--no-color") == run_ap("runs", "show", "one")
+    assert run_ap("runs", "-v", "show", "one") == run_ap("runs", "show", "one")
 
 
 def test_help_shows_both_forms(home, capsys):

@@ -21,6 +21,7 @@ from ap_core.plugins.registry import Registry
 INTERRUPTED = 130
 
 VERBOSE = frozenset({"-v", "--verbose"})
+NO_COLOR = "--no-color"
 
 GARBAGE = (50_000, 20, 100)
 """When to collect garbage: objects made, collections of the young, of the middle-aged."""
@@ -98,6 +99,7 @@ def run(
     """
     columns = shutil.get_terminal_size().columns
     console = Console.from_environment(environment, out=out, err=err, columns=columns)
+    console = replace(console, color=console.color and NO_COLOR not in arguments)
     try:
         registry = find_plugins()
         app = App(registry=registry, console=console, arguments=tuple(arguments))
@@ -152,7 +154,7 @@ def _shared_options() -> list[click.Option]:
             lambda console: replace(console, verbosity=1),
         ),
         (
-            ["--no-color"],
+            [NO_COLOR],
             "Use no colours; so does NO_COLOR in the environment.",
             lambda console: replace(console, color=False),
         ),
@@ -172,6 +174,9 @@ def _with_shared_options(command: click.Command) -> click.Command:
         *command.params,
         *(option for option in _shared_options() if not taken & set(option.opts)),
     ]
+    if isinstance(extended, click.Group):
+        below = extended.commands.items()
+        extended.commands = {name: _with_shared_options(each) for name, each in below}
     return extended
 
 

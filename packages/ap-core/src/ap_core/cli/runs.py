@@ -1,5 +1,6 @@
 """`ap runs`."""
 
+import json
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ class ListByDefault(click.Group):
         """The command named first, else `list`, which takes all arguments."""
         if args[0] in self.commands:
             return super().resolve_command(ctx, args)
-        return "list", list_command, args
+        return "list", self.commands["list"], args
 
 
 @click.group(
@@ -80,7 +81,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
         )
         return
     app.console.table(("", "value"), _facts(shown), title=str(shown.path))
-    options = [(name, str(value)) for name, value in shown.record.options.items()]
+    options = [(name, _option(value)) for name, value in shown.record.options.items()]
     app.console.table(("option", "value"), options)
     if shown.trials:
         rows = [_trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
@@ -161,6 +162,10 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
             ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
         ]
     return [(name, text) for name, text in facts if text]
+
+
+def _option(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _trial_row(trial: Trial, *, best: bool) -> tuple[Cell, ...]:
