@@ -225,6 +225,17 @@ def test_profile_counts_and_draws(tmp_path: Path) -> None:
     assert (tmp_path / "r.svg").read_text().startswith("<")
 
 
+def test_profile_shows_scopes_and_with_layers_every_group(tmp_path: Path) -> None:
+    short = ap("profile", "--model", "resnet18", cwd=tmp_path).stdout
+    long = ap("profile", "--model", "resnet18", "--layers", cwd=tmp_path).stdout
+    lines = [" ".join(line.split()) for line in short.splitlines()]
+    assert "scope kind groups can be cut widths" in lines
+    assert "hidden(conv.out bn conv.in) hidden width 8 8 64 to 512" in lines
+    assert "layer1.0.conv1" not in short
+    assert "layer1.0.conv1  hidden width" in long
+    assert "can be cut" not in long
+
+
 def test_profile_refuses_a_picture_that_it_cannot_draw(tmp_path: Path) -> None:
     done = ap("profile", "--model", "resnet18", "--picture", "x.bmp", cwd=tmp_path, code=2)
     assert "cannot draw a .bmp" in done.stderr

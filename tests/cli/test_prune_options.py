@@ -56,3 +56,36 @@ def test_a_number_by_glob_out_of_its_range_is_told_both_limits(option, pair, spa
     assert refused(option, pair) == (
         f"error: {option} '{pair}' {GLOBS} {span}\nhint: write it like {option} 'layer4.*=0.5'\n"
     )
+
+
+def test_weights_are_not_asked_for_beside_a_checkpoint() -> None:
+    assert refused("--weights", "random", "--checkpoint", "w.pth") == (
+        "error: --weights and --checkpoint do not go together\n"
+        "hint: leave --weights out: they are in the checkpoint\n"
+    )
+    assert "unknown model 'toy'" in refused("--checkpoint", "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--data-root", "images"),
+        ("--batch-size", "32"),
+        ("--calibration-batches", "8"),
+        ("--held-out", "9"),
+        ("--on-corrupt", "refuse"),
+        ("--recover", "bn"),
+    ],
+)
+def test_what_does_nothing_without_images_is_refused(option, value) -> None:
+    assert refused(option, value) == (
+        f"error: {option} does nothing without --data\n"
+        f"hint: name images with --data, or leave {option} out\n"
+    )
+
+
+def test_no_recovery_goes_with_no_other_but_needs_no_images() -> None:
+    assert refused("--recover", "none", "--recover", "bn") == (
+        "error: --recover none and --recover bn do not go together\nhint: leave one out\n"
+    )
+    assert "unknown model 'toy'" in refused("--recover", "none")

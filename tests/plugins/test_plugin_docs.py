@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ap_core import testing
 from ap_core.plugins import hooks
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,6 +22,11 @@ def test_the_tutorial_shows_the_files_of_the_example_verbatim(example):
         if path.suffix in {".py", ".toml"} and path.name != "__init__.py"
     }
     assert shown == there
+
+
+def test_the_tutorial_names_every_conformance_check():
+    text = (DOCS / "tutorials" / "plugin.md").read_text("utf-8")
+    assert [name for name in testing.__all__ if name not in text] == []
 
 
 def sections():

@@ -78,6 +78,7 @@ class Strategy(BaseModel):
         default=None,
         ge=1,
         le=512,
-        description="multiple of widths; none: 8 where the layer is wide enough, less if need be",
+        description="multiple of widths; none: 8 from a width of 64, 4 from 32, 2 from 16, less if "
+        "need be",
     )
     rationale: str = Field(default="", max_length=2000, description="why; decides nothing")

@@ -1,6 +1,6 @@
 """Kinds of values on the command line."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from math import isfinite
 
 import click
@@ -52,6 +52,21 @@ class InputSize(click.ParamType[tuple[int, int, int]]):
 SHARE = Share()
 PART = Share(whole=False)
 INPUT_SIZE = InputSize()
+
+
+def typed_options(*, allowed: Container[str] = ()) -> list[str]:
+    """Options of this command that are on the command line, by their first spelling.
+
+    allowed: names of parameters to leave out.
+    """
+    context = click.get_current_context()
+    return [
+        param.opts[0]
+        for param in context.command.params
+        if param.name
+        and param.name not in allowed
+        and context.get_parameter_source(param.name) is click.core.ParameterSource.COMMANDLINE
+    ]
 
 
 def table_of(option: str, pairs: Iterable[str], *, low: float, high: float) -> dict[str, float]:

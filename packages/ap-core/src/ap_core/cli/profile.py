@@ -15,7 +15,13 @@ from ap_core.report.amounts import amount
 from ap_core.report.bars import stage_chart
 from ap_core.report.html import render_profile, render_svg
 from ap_core.report.summary import Part, by_layer, by_stage, total
-from ap_core.report.tables import group_table, layer_table, stage_shares, stage_table
+from ap_core.report.tables import (
+    group_table,
+    layer_table,
+    scope_table,
+    stage_shares,
+    stage_table,
+)
 from ap_core.runs.files import write
 from ap_core.runs.schema import SCHEMA
 
@@ -34,7 +40,11 @@ from ap_core.runs.schema import SCHEMA
     metavar="N|C,H,W",
     help="Size of one image; default: the network's own.",
 )
-@click.option("--layers", is_flag=True, help="Show every layer and every group.")
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Show every layer and every group, not scopes; --json always holds all.",
+)
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),
@@ -100,9 +110,9 @@ def _show(app: App, found: Profile, *, layers: bool) -> None:
     for name, macs in sorted(network.counters.items()):
         app.console.result(f"{name.removesuffix('_macs').replace('_', '-')} counts {amount(macs)}")
     app.console.table(*stage_table(network))
-    if layers:
-        app.console.table(*layer_table(network))
-    app.console.table(*group_table(network))
+    tables = (layer_table, group_table) if layers else (scope_table,)
+    for table in tables:
+        app.console.table(*table(network))
     app.console.picture(stage_shares(network, network.whole), title="MACs by stage")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
+from ap_core.cli.inputs import typed_options
 from ap_core.cli.prune_options import PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
 from ap_core.errors import UsageError
@@ -56,7 +57,7 @@ def prune(
     ap prune --model test_resnet --num-classes 10 --input-size 32 --target-macs 50% --data digits
     """
     if resume is not None:
-        if set_by_user := _given(WITH_RESUME):
+        if set_by_user := typed_options(allowed=WITH_RESUME):
             raise UsageError(
                 f"--resume goes on with the run's own options; {set_by_user[0]} cannot be given",
                 hint=f"leave it out: ap prune --resume {resume}",
@@ -80,15 +81,3 @@ def _present(app: App, results: Sequence[Pruned], *, as_json: bool) -> None:
         app.console.json(document(results))
         return
     show(app.console, results)
-
-
-def _given(allowed: tuple[str, ...]) -> list[str]:
-    """Options on the command line, but for those allowed."""
-    context = click.get_current_context()
-    return [
-        param.opts[0]
-        for param in context.command.params
-        if param.name
-        and param.name not in allowed
-        and context.get_parameter_source(param.name) is click.core.ParameterSource.COMMANDLINE
-    ]

@@ -1,13 +1,13 @@
 """The options of `ap prune`, and the value that they make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ap_core.budget import DEFAULT_BAND
-from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of
+from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of, typed_options
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
 from ap_core.pipeline.options import PruneOptions
@@ -72,7 +72,8 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
     _option("--keep", multiple=True, metavar="GLOB",
             help="Layers, stages, scopes or groups that keep all channels."),
     _option("--round-to", type=click.IntRange(1, 512), metavar="N",
-            help="Multiple of every width; default: 8 where the layer is wide enough."),
+            help="Multiple of every width; default: 8 from a width of 64, 4 from 32, 2 from 16, "
+                 "less if need be."),
     _option("--strategist", default="solver", show_default=True, metavar="NAME",
             help="Who proposes strategies: solver, grid, random, tpe."),
     _option("--trials", type=click.IntRange(min=1), metavar="N",
@@ -84,10 +85,16 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
 )  # fmt: skip
 
 
+NEED_DATA = frozenset(
+    {"--data-root", "--batch-size", "--calibration-batches", "--held-out", "--on-corrupt"}
+)
+
+
 def options_of(given: Mapping[str, Any]) -> PruneOptions:
-    """Options that the command line spells out. Raises: UsageError."""
+    """Options that the command line spells out. Raises: UsageError, also where one does nothing."""
     if not given["model"]:
         raise UsageError("no model", hint="give one with --model; 'ap models' lists them")
+    _refuse_ignored(typed_options(), given)
     strategy = Strategy(
         reduction=given["reduction"],
         normalisation=given["normalisation"],
@@ -113,3 +120,24 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
             "recoveries": None if not recover else tuple(r for r in recover if r != "none"),
         }
     )
+
+
+def _refuse_ignored(typed: Sequence[str], given: Mapping[str, Any]) -> None:
+    if "--weights" in typed and "--checkpoint" in typed:
+        raise UsageError(
+            "--weights and --checkpoint do not go together",
+            hint="leave --weights out: they are in the checkpoint",
+        )
+    recover = set(given["recover"])
+    if len(recover) > 1 and "none" in recover:
+        raise UsageError(
+            f"--recover none and --recover {min(recover - {'none'})} do not go together",
+            hint="leave one out",
+        )
+    idle = [option for option in typed if option in NEED_DATA]
+    idle += ["--recover"] if recover - {"none"} else []
+    if idle and not given["data"]:
+        raise UsageError(
+            f"{idle[0]} does nothing without --data",
+            hint=f"name images with --data, or leave {idle[0]} out",
+        )

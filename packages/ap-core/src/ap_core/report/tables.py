@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
-from ap_core.network import Metric, Network
+from ap_core.network import Group, Metric, Network
 from ap_core.plan import Plan
 from ap_core.report.amounts import amount, below, counted, percent
 from ap_core.report.summary import KINDS, Part, by_layer, by_stage, group_widths, total
@@ -75,6 +75,24 @@ def group_table(network: Network) -> Rows:
         width = f"{group.lanes} x {group.width}" if group.lanes > 1 else str(group.width)
         rows.append((group.name, KINDS[group.kind], group.stage, width, group.scope, group.locked))
     return ("group", "kind", "stage", "width", "scope", "locked"), rows
+
+
+def scope_table(network: Network) -> Rows:
+    """Groups of channels by their structure: how many there are, and how many can be cut."""
+    scopes: dict[tuple[str, str], list[Group]] = {}
+    for each in group_widths(network):
+        group = each.group
+        scopes.setdefault((group.scope, KINDS[group.kind]), []).append(group)
+    rows: list[tuple[Cell, ...]] = []
+    for (scope, kind), groups in scopes.items():
+        free = sum(not group.locked for group in groups)
+        rows.append((scope, kind, len(groups), free, _span([group.width for group in groups])))
+    return ("scope", "kind", "groups", "can be cut", "widths"), rows
+
+
+def _span(widths: Sequence[int]) -> str:
+    low, high = min(widths), max(widths)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _parts_table(what: str, parts: Sequence[Part]) -> Rows:
