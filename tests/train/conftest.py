@@ -14,7 +14,7 @@ ARCHITECTURE = Architecture(
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def architecture() -> Architecture:
     return ARCHITECTURE
 

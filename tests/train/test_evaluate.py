@@ -1,0 +1,527 @@
+"""`ap eval` and its Python API: known answers, baselines, processes, and what is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from runs import ap, pruned_run, torchrun
+from torch import nn
+
+from ap_core import plugin as ap_core_plugin
+from ap_core import prune
+from ap_core.contracts import Architecture, DataRequest, Split
+from ap_core.errors import DataError, ModelError, RunError, UnknownNameError, UsageError
+from ap_core.pipeline.progress import Silent
+from ap_core.plugins.hooks import hookimpl
+from ap_core.plugins.loading import Plugin
+from ap_core.plugins.offers import DatasetOffer
+from ap_core.plugins.problems import Owner
+from ap_core.plugins.registry import Registry
+from ap_core.runs.directory import RunDirectory
+from ap_models import plugin as ap_models_plugin
+from ap_train import plugin as ap_train_plugin
+from ap_train.data.digits import open_digits
+from ap_train.data.folder import read_folder
+from ap_train.evaluation.across import answers_across
+from ap_train.evaluation.evaluate import Own, evaluate
+from ap_train.evaluation.intervals import paired_share, share
+from ap_train.evaluation.options import EvalOptions
+from ap_train.finetuning.finetune import finetune
+from ap_train.finetuning.options import FinetuneOptions
+from ap_train.training.options import TrainOptions
+from ap_train.training.presets import options_of
+
+CLASSES = 7
+IMAGES = 25
+"""Of every class."""
+
+
+class Table(nn.Module):
+    """Answers by a table: the grey of an image is its number."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.table[(images.mean((1, 2, 3)) * 255).round().long()]
+
+
+class Listener(Silent):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str, *, hint: str = "") -> None:
+        self.warnings.append(text)
+
+
+PLAIN = Architecture(
+    adapter="generic", name="live:Table", num_classes=CLASSES, input_size=(3, 8, 8),
+    preprocessing={"mean": [0.0] * 3, "std": [1.0] * 3, "interpolation": "nearest"},
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def greys(tmp_path_factory) -> Path:
+    """Images whose grey, of 255, is their number in the folder's order."""
+    root = tmp_path_factory.mktemp("greys")
+    for number in range(CLASSES * IMAGES):
+        place = root / f"class{number // IMAGES}"
+        place.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (number,) * 3).save(place / f"{number:03}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(greys) -> torch.Tensor:
+    """Logits of every image; the true class is somewhat ahead of the others."""
+    generator = np.random.default_rng(0)
+    logits = generator.standard_normal((CLASSES * IMAGES, CLASSES))
+    logits[np.arange(len(logits)), read_folder(greys).labels] += 1.5
+    return torch.tensor(logits, dtype=torch.float32)
+
+
+def of_table(greys: Path, table: torch.Tensor, *, own: Own | None = None, **more: object):
+    """Evaluation of a network that answers by the table."""
+    options = EvalOptions(data=str(greys), held_out=40, **more)
+    return evaluate(Table(table), options, own=own or Own(architecture=PLAIN))
+
+
+def test_answers_that_are_known_give_the_figures_that_they_should(greys, table) -> None:
+    found = of_table(greys, table, batch_size=7)
+    answers = found.network.answers
+    request = DataRequest(name="folder", root=greys, architecture=PLAIN, held_out=40)
+    registry = Registry.from_entry_points()
+    report = registry.datasets["folder"].make()(request).splits.of(Split.REPORT)
+    logits, labels = table[report], torch.tensor(read_folder(greys).labels[report])
+    assert np.array_equal(answers.labels, labels.numpy())
+    ranked = logits.argsort(dim=1, descending=True)
+    first = (ranked[:, 0] == labels).numpy()
+    fifth = (ranked[:, :5] == labels[:, None]).any(1).numpy()
+    assert 0.4 < first.mean() < fifth.mean() < 1
+    accuracy = found.network.accuracy
+    assert accuracy.images == 40
+    assert accuracy.top1 == share(first)
+    assert accuracy.top5 == share(fifth)
+    loss = nn.functional.cross_entropy(logits, labels)
+    assert accuracy.loss.value == pytest.approx(float(loss), abs=1e-6)
+    assert accuracy.loss.low < accuracy.loss.value < accuracy.loss.high
+    assert found.baseline is None
+    assert found.difference is None
+
+
+def test_a_baseline_is_compared_with_image_by_image(greys, table) -> None:
+    worse = table + 0.5 * torch.randn(table.shape, generator=torch.Generator().manual_seed(0))
+    own = Own(architecture=PLAIN, baseline=Table(table))
+    found = of_table(greys, worse, own=own)
+    assert found.baseline is not None
+    before, after = found.baseline.answers, found.network.answers
+    assert np.array_equal(before.labels, after.labels)
+    assert found.difference is not None
+    assert found.difference.top1 == paired_share(before.first, after.first)
+    assert found.difference.loss.value == pytest.approx((after.losses - before.losses).mean())
+    assert found.difference.top1.value == pytest.approx(
+        found.network.accuracy.top1.value - found.baseline.accuracy.top1.value
+    )
+
+
+def test_a_network_beside_itself_differs_in_nothing(greys, table) -> None:
+    network = Table(table)
+    found = of_table(greys, table, own=Own(architecture=PLAIN, baseline=network))
+    assert found.difference is not None
+    assert found.difference.loss.value == found.difference.loss.low == 0
+    assert found.difference.top1.value == 0
+
+
+def test_classes_sum_up_to_the_whole(greys, table) -> None:
+    found = of_table(greys, table, own=Own(architecture=PLAIN, baseline=Table(table)))
+    classes = found.by_class()
+    assert [each.label for each in classes] == list(range(CLASSES))
+    assert sum(each.images for each in classes) == 40
+    hits = sum(each.images * each.top1.value for each in classes)
+    assert hits == pytest.approx(40 * found.network.accuracy.top1.value)
+    assert all(each.top1 == each.baseline for each in classes)
+
+
+def test_a_class_without_images_has_no_accuracy(greys, table) -> None:
+    found = evaluate(
+        Table(table), EvalOptions(data=str(greys), held_out=3), own=Own(architecture=PLAIN)
+    )
+    empty = [each for each in found.by_class() if not each.images]
+    assert len(empty) >= CLASSES - 3
+    assert all(each.top1 is None for each in empty)
+
+
+def test_either_split_can_be_measured_and_the_one_that_was_chosen_on_is_said(greys, table) -> None:
+    listener = Listener()
+    options = EvalOptions(data=str(greys), held_out=40, split="held_out")
+    found = evaluate(Table(table), options, own=Own(architecture=PLAIN), progress=listener)
+    assert any("may have been chosen on these images" in note for note in listener.notes)
+    losses = of_table(greys, table).network.answers.losses
+    assert not np.array_equal(found.network.answers.losses, losses)
+
+
+def test_a_live_network_keeps_its_mode_and_the_callers_accelerator_is_used(architecture) -> None:
+    network = timm.create_model("test_convnext", num_classes=10).train()
+    own = Own(architecture=architecture, accelerator=Accelerator(cpu=True))
+    found = evaluate(network, EvalOptions(data="digits", held_out=50), own=own)
+    assert network.training
+    assert found.main
+    assert found.network.weights == "live"
+    assert len(found.network.answers.labels) == 50
+
+
+def test_what_is_not_given_of_a_live_network_is_read_off_it() -> None:
+    network = timm.create_model("test_convnext", num_classes=10)
+    found = evaluate(network, EvalOptions(data="digits", held_out=20, input_size=(3, 32, 32)))
+    assert found.network.model == "live:ConvNeXt"
+
+
+def test_the_number_of_images_in_a_batch_changes_nothing_that_counts(architecture) -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    own = Own(architecture=architecture)
+    one, other = (
+        evaluate(network, EvalOptions(data="digits", batch_size=size), own=own).network.answers
+        for size in (7, 500)
+    )
+    assert np.array_equal(one.ranks, other.ranks)
+    assert np.allclose(one.losses, other.losses, atol=1e-5)
+
+
+def test_progress_counts_every_image(architecture, digits) -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    told: list[int] = []
+    answers_across(
+        network, digits.split(Split.REPORT), architecture, Accelerator(cpu=True),
+        batch_size=100, advance=told.append,
+    )  # fmt: skip
+    assert told == [100, 100, 100, 59]
+
+
+@pytest.fixture(scope="module")
+def run(digits, architecture, tmp_path_factory) -> Path:
+    return pruned_run("test_resnet", digits, architecture, tmp_path_factory.mktemp("evaluated"))
+
+
+def test_a_run_is_measured_on_its_own_report_split_beside_its_uncut_network(run) -> None:
+    found = evaluate(run)
+    record = RunDirectory.open(run).record()
+    assert found.split is Split.REPORT
+    assert found.data["splits"] == record.data["splits"]
+    assert found.baseline is not None
+    assert found.baseline.weights == "checkpoint"
+    assert found.network.accuracy.top1.value == pytest.approx(record.result.quality.top1)
+    assert found.baseline.accuracy.top1.value == pytest.approx(record.result.baseline.top1)
+
+
+def test_an_uncut_network_that_cannot_be_had_is_said_to_be_missing(run, tmp_path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    record = tmp_path / "run" / "run.json"
+    record.write_text(record.read_text().replace("trained.safetensors", "gone.safetensors"))
+    listener = Listener()
+    found = evaluate(tmp_path / "run", progress=listener)
+    assert found.baseline is None
+    assert any("no comparison with the uncut network" in note for note in listener.notes)
+
+
+def test_a_run_without_comparison_or_beside_another(run) -> None:
+    assert evaluate(run, EvalOptions(baseline="none")).baseline is None
+    found = evaluate(run, EvalOptions(baseline=str(run)))
+    assert found.baseline is not None
+    assert found.baseline.run == run
+    assert found.difference is not None
+    assert found.difference.loss.value == 0
+
+
+def test_a_run_of_random_weights_is_measured_under_a_warning(tmp_path) -> None:
+    prune(
+        "test_resnet", num_classes=10, input_size=(3, 32, 32), weights="random", target_macs="60%",
+        data="digits", calibration_batches=1, held_out=50, output=tmp_path / "run",
+    )  # fmt: skip
+    listener = Listener()
+    found = evaluate(tmp_path / "run", progress=listener)
+    assert "RANDOM WEIGHTS" in listener.warnings[0]
+    assert found.baseline is None
+    assert "its weights are random" in listener.notes[0]
+    assert len(found.network.answers.labels) == 50
+
+
+def test_a_trained_run_is_measured_on_what_its_training_left_to_report_on(run, tmp_path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    settings = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-2}
+    trained = finetune(
+        tmp_path / "run", FinetuneOptions(training=options_of("short", settings), held_out=101)
+    )
+    listener = Listener()
+    found = evaluate(tmp_path / "run", progress=listener)
+    assert found.data == trained.training.data
+    assert not listener.warnings
+    assert found.network.weights == "fine-tuned"
+    assert found.network.accuracy.top1.value == pytest.approx(trained.training.after.top1)
+    before = evaluate(tmp_path / "run", EvalOptions(pruned_only=True))
+    assert before.network.accuracy.top1.value == pytest.approx(trained.training.before.top1)
+    assert before.network.weights == "checkpoint"
+    assert not np.array_equal(before.network.answers.losses, found.network.answers.losses)
+
+
+def test_splits_that_are_not_those_of_the_run_are_warned_of(run) -> None:
+    listener = Listener()
+    found = evaluate(run, EvalOptions(held_out=30, baseline="none"), progress=listener)
+    assert len(found.network.answers.labels) == 30
+    assert "may have been chosen, or trained, on some" in listener.warnings[0]
+
+
+def test_a_run_can_be_measured_on_other_images(run, tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    for label in range(10):
+        (tmp_path / "own" / str(label)).mkdir(parents=True)
+        for number in range(6):
+            pixels = generator.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "own" / str(label) / f"{number}.png")
+    listener = Listener()
+    found = evaluate(run, EvalOptions(data=str(tmp_path / "own")), progress=listener)
+    assert found.data["root"] == str(tmp_path / "own")
+    assert not listener.warnings
+
+
+def test_random_weights_of_a_model_are_refused_unless_asked_for(monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    size = {"num_classes": 10, "input_size": (3, 32, 32), "data": "digits", "held_out": 20}
+    with pytest.raises(UsageError, match="no trained weights, its accuracy would mean") as caught:
+        evaluate("test_resnet2", EvalOptions(**size)) if False else evaluate(
+            "test_byobnet", EvalOptions(**size)
+        )
+    assert "--weights random" in caught.value.hint
+    found = evaluate("test_byobnet", EvalOptions(**size, weights="random"))
+    assert found.network.weights == "random"
+
+
+def test_a_model_with_a_checkpoint_is_measured_beside_another(run) -> None:
+    trained = run.parent / "trained.safetensors"
+    size = {"num_classes": 10, "input_size": (3, 32, 32), "data": "digits"}
+    options = EvalOptions(checkpoint=trained, baseline=str(run), **size)
+    found = evaluate("test_resnet", options)
+    theirs = evaluate(run)
+    assert found.baseline is not None
+    assert theirs.baseline is not None
+    assert np.array_equal(found.network.answers.ranks, theirs.baseline.answers.ranks)
+    assert np.array_equal(found.baseline.answers.ranks, theirs.network.answers.ranks)
+    named = EvalOptions(
+        checkpoint=trained, baseline="test_resnet", baseline_checkpoint=trained, **size
+    )
+    same = evaluate("test_resnet", named)
+    assert same.difference is not None
+    assert same.difference.loss.value == 0
+
+
+class Stream:
+    """A data source that gives batches only."""
+
+    def __init__(self, request: DataRequest) -> None:
+        self._digits = open_digits(request)
+        self.num_classes = 10
+        self.calibration, self.held_out = self._digits.calibration, self._digits.held_out
+        self.report, self.record = self._digits.report, self._digits.record
+
+
+class StreamPlugin:
+    @hookimpl
+    def ap_datasets(self) -> list[DatasetOffer]:
+        return [DatasetOffer(name="stream", summary="", load=lambda: Stream)]
+
+
+@pytest.fixture
+def streaming() -> Registry:
+    plugins = (ap_core_plugin, ap_models_plugin, ap_train_plugin, StreamPlugin())
+    return Registry.from_plugins(
+        [
+            Plugin(
+                owner=Owner(distribution=str(n), version="1", plugin=str(n)), implementation=each
+            )
+            for n, each in enumerate(plugins)
+        ]
+    )
+
+
+def test_images_that_come_in_batches_only_will_do(architecture, streaming) -> None:
+    network, other = (timm.create_model("test_resnet", num_classes=10) for _ in range(2))
+    own = Own(architecture=architecture, baseline=other)
+    found = evaluate(network, EvalOptions(data="stream"), own=own, registry=streaming)
+    by_number = evaluate(network, EvalOptions(data="digits"), own=own)
+    assert np.array_equal(found.network.answers.ranks, by_number.network.answers.ranks)
+
+
+def test_batches_prepared_for_one_network_are_not_shown_to_another(
+    architecture, streaming, run
+) -> None:
+    other = replace(architecture, preprocessing={"mean": [0.1] * 3, "std": [0.2] * 3})
+    network = timm.create_model("test_resnet", num_classes=10)
+    options = EvalOptions(data="stream", baseline=str(run))
+    with pytest.raises(DataError, match="want images prepared in different ways"):
+        evaluate(network, options, own=Own(architecture=other), registry=streaming)
+
+
+def test_the_document_of_two_processes_is_that_of_one(run) -> None:
+    asked = ("eval", run, "--per-class", "--json", "--batch-size", 32)
+    alone, shared = ap(*asked), torchrun(2, *asked)
+    assert alone.returncode == 0, alone.stderr
+    assert shared.returncode == 0, shared.stderr
+    document = json.loads(alone.stdout)
+    assert document["images"] == 359
+    assert sum(each["images"] for each in document["classes"]) == 359
+    assert shared.stdout == alone.stdout
+
+
+def test_processes_without_a_batch_of_their_own_do_no_harm(run) -> None:
+    asked = ("eval", run, "--json", "--batch-size", 500, "--baseline", "none")
+    assert torchrun(2, *asked).stdout == ap(*asked).stdout
+
+
+def test_the_document_holds_figures_with_their_intervals(run) -> None:
+    document = json.loads(ap("eval", run, "--json").stdout)
+    assert document["schema"] == 1
+    assert document["confidence"] == 0.95
+    assert document["split"] == "report"
+    assert document["run"] == str(run)
+    assert document["data"]["name"] == "digits"
+    assert "classes" not in document
+    for part in (document["accuracy"], document["baseline"]["accuracy"], document["difference"]):
+        assert set(part) == {"top1", "top5", "loss"}
+        for figure in part.values():
+            low, high = figure["interval"]
+            assert low <= figure["value"] <= high
+
+
+def test_the_tables_show_the_same_figures(run) -> None:
+    done = ap("eval", run, "--per-class", COLUMNS="200")
+    document = json.loads(ap("eval", run, "--json").stdout)
+    assert done.returncode == 0, done.stderr
+    title, heads, first, *rest = done.stdout.splitlines()
+    assert title.endswith("on 359 images of the report split of digits")
+    assert heads.split("  ")[0] == "" or "uncut" in heads
+    figure, baseline = document["accuracy"]["top1"], document["baseline"]["accuracy"]["top1"]
+    assert f"{100 * figure['value']:.2f} %" in first
+    low, high = figure["interval"]
+    assert f"{100 * low:.2f} to {100 * high:.2f}" in first
+    assert f"{100 * baseline['value']:.2f} %" in first
+    assert f"{100 * (figure['value'] - baseline['value']):+.2f}" in first
+    assert sum(line.split()[0] in set("0123456789") for line in rest if line.split()) == 10
+
+
+@pytest.mark.parametrize(
+    ("subject", "options", "error", "words"),
+    [
+        ("test_resnet", {}, UsageError, "no images to evaluate test_resnet on"),
+        ("resnet5o", {"data": "digits"}, UnknownNameError, "neither a run directory nor a model"),
+        ("test_resnet", {"data": "digits", "pruned_only": True}, UsageError, "test_resnet is no run"),
+        (
+            "test_resnet",
+            {"data": "digits", "num_classes": 7, "weights": "random"},
+            DataError,
+            "the data have 10 classes, the network 7",
+        ),
+        (
+            "test_resnet",
+            {
+                "data": "digits", "num_classes": 10, "weights": "random",
+                "baseline_checkpoint": Path("a"),
+            },
+            UsageError,
+            "--baseline-checkpoint cannot be given: no baseline",
+        ),
+        ("test_resnet", {"data": "digts"}, UnknownNameError, "digts"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_for_a_model_is_refused(subject, options, error, words) -> None:
+    size = {"input_size": (3, 32, 32)}
+    needed = {"num_classes": 10, "weights": "random"} if subject == "test_resnet" else {}
+    with pytest.raises(error, match=words):
+        evaluate(subject, EvalOptions(**(needed | size | options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"seed": 0}, UsageError, "--seed cannot be given: .* is a run, and knows its own"),
+        ({"num_classes": 10}, UsageError, "--num-classes cannot be given"),
+        ({"weights": "random"}, UsageError, "--weights cannot be given"),
+        ({"baseline": "resnt18"}, UnknownNameError, "'resnt18' is neither a run directory nor"),
+        ({"data": "glyphs"}, DataError, "the data have 32 classes, the network 10"),
+        ({"data": "nowhere/at/all"}, DataError, "there is no folder"),
+    ],
+)
+def test_what_makes_no_sense_for_a_run_is_refused(run, options, error, words) -> None:
+    with pytest.raises(error, match=words):
+        evaluate(run, EvalOptions(**options))
+
+
+def test_a_baseline_of_other_classes_or_channels_is_refused(run, tmp_path) -> None:
+    for size, classes, words in (
+        ((3, 32, 32), 7, "knows 7 classes, the network 10"),
+        ((1, 32, 32), 10, "sees 1 channels, the network 3"),
+    ):
+        place = tmp_path / str(classes)
+        prune(
+            "test_convnext", num_classes=classes, input_size=size, weights="random",
+            target_macs="60%", output=place,
+        )  # fmt: skip
+        with pytest.raises(UsageError, match=words), pytest.warns(UserWarning, match="RANDOM"):
+            evaluate(run, EvalOptions(baseline=str(place)))
+        with pytest.raises(UsageError, match="the baseline is a run"):
+            options = EvalOptions(baseline=str(place), baseline_checkpoint=tmp_path)
+            evaluate(run, options)
+    with pytest.warns(UserWarning, match="RANDOM"), pytest.raises(UsageError, match="no images to"):
+        evaluate(tmp_path / "7")
+
+
+def test_a_directory_that_holds_no_run_is_refused(tmp_path) -> None:
+    with pytest.raises(RunError, match="holds no run: there is no run.json"):
+        evaluate(tmp_path, EvalOptions(data="digits"))
+
+
+def test_labels_that_the_network_does_not_know_and_outputs_that_are_no_numbers(
+    greys, table
+) -> None:
+    few = Own(architecture=replace(PLAIN, num_classes=CLASSES))
+    with pytest.raises(DataError, match="labels reach from"):
+        of_table(greys, table[:, : CLASSES - 1], own=few)
+    with pytest.raises(ModelError, match="not a number"):
+        of_table(greys, torch.full_like(table, float("nan")))
+
+
+def test_no_images_are_an_error_and_not_a_figure(architecture, digits) -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    nothing = digits.split(Split.REPORT).over(np.empty(0, np.int64))
+    with pytest.raises(DataError, match="no images to evaluate on"):
+        answers_across(network, nothing, architecture, Accelerator(cpu=True), batch_size=8)
+
+
+def test_options_that_are_wrong_are_named() -> None:
+    with pytest.raises(UsageError, match="the option 'batch_size' is wrong"):
+        EvalOptions.parse(batch_size=0)
+
+
+@pytest.mark.parametrize("command", ["demo", "evaluate", "finetune"])
+def test_help_is_quick_since_no_command_imports_what_is_heavy(command: str) -> None:
+    code = (
+        f"import sys, ap_train.plugin, ap_train.cli.{command}, ap_train.training.presets\n"
+        "print(*sorted({'torch', 'timm', 'accelerate', 'scipy', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    assert TrainOptions().preset == "short"

@@ -1,0 +1,286 @@
+"""`ap finetune` and its Python API, on runs of small networks trained on digits."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs import (
+    TERSE,
+    ap,
+    assert_refused,
+    copied,
+    environment,
+    pruned_run,
+    torchrun,
+    training,
+    weights,
+)
+
+from ap_core import load_model
+from ap_core.errors import RunError, UsageError
+from ap_train.finetuning.finetune import Given, finetune
+from ap_train.finetuning.options import FinetuneOptions
+from ap_train.training.presets import options_of
+
+
+@pytest.fixture(scope="session")
+def convnext(digits, architecture, tmp_path_factory) -> Path:
+    return pruned_run("test_convnext", digits, architecture, tmp_path_factory.mktemp("convnext"))
+
+
+@pytest.fixture(scope="session")
+def resnet(digits, architecture, tmp_path_factory) -> Path:
+    return pruned_run("test_resnet", digits, architecture, tmp_path_factory.mktemp("resnet"))
+
+
+def quick(**more: object) -> FinetuneOptions:
+    settings = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-3, **more}
+    return FinetuneOptions(training=options_of("short", settings))
+
+
+def test_a_run_is_trained_and_its_weights_are_those_of_the_best_epoch(resnet, tmp_path) -> None:
+    run = copied(resnet, tmp_path)
+    before = load_model(run)
+    done = ap(
+        "finetune", run, *TERSE, "--epochs", 2, "--lr", "2e-3", "--workers", 0, "--json"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["teacher"] == "timm/test_resnet.r160_in1k"
+    assert document["epochs"] == 2
+    accuracy = document["accuracy"]
+    assert accuracy["fine-tuned"]["loss"] < accuracy["pruned"]["loss"]
+    assert set(accuracy) == {"uncut", "pruned", "fine-tuned"}
+    assert document["history"][1]["loss"] < document["history"][0]["loss"]
+    images = torch.randn(2, 3, 32, 32)
+    after = load_model(run)
+    assert not torch.equal(before(images), after(images))
+    assert torch.equal(load_model(run, finetuned=False)(images), before(images))
+    kept = after.state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in weights(run).items())
+    assert not (run / "finetune" / "state.safetensors").exists()
+    assert "fine-tuned" in (run / "report.html").read_text()
+    shown = ap("runs", "show", run)
+    assert "fine-tuned" in shown.stdout
+
+
+def test_every_setting_is_in_the_record(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    finetune(run, quick(ema_decay=0.5, smoothing=0.1))
+    options = training(run)["options"]
+    assert isinstance(options, dict)
+    assert options["training"]["smoothing"] == 0.1
+    assert options["training"]["preset"] == "short"
+    assert options["training"]["momentum"] == 0.9
+
+
+def test_processes_and_passes_change_nothing_but_the_time(convnext, tmp_path) -> None:
+    arguments = (
+        *TERSE, "--opt", "sgd", "--lr", "1e-2", "--max-steps", 12, "--workers", 0,
+        "--batch-size", 32,
+    )  # fmt: skip
+    results = []
+    for number, start in enumerate((ap, lambda *more: torchrun(2, *more))):
+        (tmp_path / str(number)).mkdir()
+        run = copied(convnext, tmp_path / str(number))
+        done = start("finetune", run, *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["epochs"] == 1
+        results.append((weights(run, "last"), training(run)))
+    (one, alone), (two, shared) = results
+    assert (alone["processes"], shared["processes"]) == (1, 2)
+    before = load_model(convnext).state_dict()
+    moved = max(float((one[name] - before[name]).abs().max()) for name in one)
+    apart = max(float((one[name] - two[name]).abs().max()) for name in one)
+    assert apart < 1e-5 < moved
+    assert alone["after"]["images"] == shared["after"]["images"] == 359
+    assert alone["after"]["top1"] == pytest.approx(shared["after"]["top1"], abs=1 / 359)
+
+
+def test_batch_norms_on_two_processes_end_alike(resnet, tmp_path) -> None:
+    run = copied(resnet, tmp_path)
+    done = torchrun(2, "finetune", run, *TERSE, "--max-steps", 4, "--workers", 0, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["epochs"] == 1
+    assert load_model(run)(torch.zeros(1, 3, 32, 32)).isfinite().all()
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None:
+    arguments = (
+        *TERSE, "--epochs", 3, "--checkpoint-steps", 5, "--auto-augment", "rand-m9-mstd0.5",
+        "--ema-decay", "0.9", "--workers", 0,
+    )  # fmt: skip
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole = copied(convnext, tmp_path / "whole")
+    assert ap("finetune", whole, *arguments).returncode == 0
+    killed = copied(convnext, tmp_path / "killed")
+    moments = np.random.default_rng(0).uniform(0.0, 1.5, 2)
+    command = [Path(sys.executable).with_name("ap"), "finetune", killed]
+    first = [*command, *map(str, arguments)]
+    for number, moment in enumerate(moments):
+        running = subprocess.Popen(
+            first if number == 0 else [*command, "--resume"],
+            env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        _wait_for_state(killed, running)
+        time.sleep(moment)
+        running.send_signal(signal.SIGKILL)
+        assert running.wait() == -signal.SIGKILL
+        with pytest.raises(RunError, match="has a training that stopped"):
+            finetune(killed, quick())
+    done = ap("finetune", killed, "--resume")
+    assert done.returncode == 0, done.stderr
+    for name in ("best.safetensors", "last.safetensors"):
+        one, other = (run / "finetune" / name for run in (whole, killed))
+        assert one.read_bytes() == other.read_bytes()
+    same = ("history", "after", "best")
+    for key in same[1:]:
+        assert training(whole)[key] == training(killed)[key]
+    again = ap("finetune", killed, "--resume", "--json")
+    assert json.loads(again.stdout)["epochs"] == 3
+
+
+def _wait_for_state(run: Path, running: subprocess.Popen[bytes]) -> None:
+    """Until the process has begun to train, and there is something to go on with."""
+    before = _moment(run)
+    while running.poll() is None and _moment(run) == before:
+        time.sleep(0.01)
+    assert running.poll() is None, "the training ended before it could be killed"
+
+
+def _moment(run: Path) -> float:
+    state = run / "finetune" / "state.safetensors"
+    return state.stat().st_mtime if state.exists() else 0.0
+
+
+def test_random_weights_are_not_trained_unawares(tmp_path) -> None:
+    from ap_core import prune
+
+    prune(
+        "test_convnext", num_classes=10, input_size=(3, 32, 32), weights="random",
+        target_macs="60%", output=tmp_path / "run",
+    )  # fmt: skip
+    words = "are random: there is nothing in them to recover"
+    refused = assert_refused(2, words, "finetune", tmp_path / "run", "--data", "digits")
+    assert "--from-scratch" in refused
+    assert not (tmp_path / "run" / "finetune").exists()
+    done = ap(
+        "finetune", tmp_path / "run", "--data", "digits", "--from-scratch", "--max-steps", 2,
+        *TERSE, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["accuracy"]) == {"pruned", "fine-tuned"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--teacher", "none", "--teacher", "resnet18"), 2, "2 teachers: none, resnet18"),
+        (("--teacher", "test_vitt"), 2, "did you mean"),
+        (("--preset", "resnt"), 2, "resnet"),
+        (("--opt", "adamx"), 2, "unknown optimizer 'adamx'"),
+        (("--track", "nobody"), 2, "the tracker 'nobody' is not to be had here"),
+        (("--data", "nowhere/at/all"), 1, "there is no folder nowhere/at/all"),
+        (("--amp", "fp16"), 2, "--amp fp16 is not to be had here"),
+        (("--sync-bn",), 2, "--sync-bn needs GPUs"),
+        (("--batch-size", "33", "--accumulate", "2"), 2, "cannot be split into 2 passes"),
+        (("--batch-size", "5000"), 1, "do not fill a batch of 5000"),
+        (("--resume",), 1, "was not trained: there is nothing to go on with"),
+        (("--lr", "1e30", "--opt", "sgd", "--batch-size", "32"), 1, "at update"),
+    ],
+)
+def test_bad_input_is_named(convnext, tmp_path, arguments, code, words) -> None:
+    run = copied(convnext, tmp_path)
+    assert_refused(code, words, "finetune", run, *arguments)
+    assert torch.equal(
+        load_model(run)(torch.ones(1, 3, 32, 32)), load_model(convnext)(torch.ones(1, 3, 32, 32))
+    )
+
+
+def test_other_options_do_not_go_with_resume(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    words = "--resume goes on with the training's options; --lr cannot be given"
+    assert_refused(2, words, "finetune", run, "--resume", "--lr", "1")
+
+
+def test_a_run_in_use_is_left_alone(convnext, tmp_path) -> None:
+    from ap_core.runs.directory import RunDirectory
+
+    run = copied(convnext, tmp_path)
+    with RunDirectory.resume(run, note=print):
+        assert_refused(1, "in use", "finetune", run, *TERSE)
+    assert not (run / "finetune").exists()
+
+
+def test_a_teacher_that_changed_is_refused(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    record = json.loads((run / "run.json").read_text())
+    record["weights"]["sha256"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="are not those that the run was pruned with"):
+        finetune(run, quick())
+    record["weights"]["checkpoint"] = str(tmp_path / "gone.safetensors")
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="the uncut network cannot be had to learn from"):
+        finetune(run, quick())
+    done = finetune(run, FinetuneOptions(training=quick().training, teacher="none"))
+    assert done.training.teacher == ""
+
+
+def test_another_run_can_be_the_teacher(convnext, resnet, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    options = FinetuneOptions(training=quick().training, teacher=str(resnet))
+    done = finetune(run, options)
+    assert done.training.teacher == "timm/test_resnet.r160_in1k"
+
+
+def test_a_network_of_the_callers_own_is_trained_from_python(tmp_path) -> None:
+    import timm
+
+    from ap_core import prune
+
+    torch.manual_seed(0)
+    whole = timm.create_model("test_convnext", num_classes=10)
+    pruned = prune(
+        whole, target_macs="60%", input_size=(3, 32, 32), data="digits", calibration_batches=1,
+        output=tmp_path / "run",
+    )  # fmt: skip
+    done = finetune(tmp_path / "run", quick(), given=Given(pruned=pruned.module, whole=whole))
+    assert done.training.teacher == "live:ConvNeXt"
+    assert done.training.baseline is not None
+    again = load_model(
+        tmp_path / "run",
+        factory=lambda: timm.create_model("test_convnext", num_classes=10),
+    )
+    image = torch.randn(1, 3, 32, 32)
+    assert torch.equal(again(image), done.module(image))
+
+
+def test_a_distilled_transformer_is_taught_through_its_second_head(
+    digits, architecture, tmp_path
+) -> None:
+    import timm
+
+    from ap_core import prune
+
+    torch.manual_seed(0)
+    size = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 2, "num_heads": 3}
+    whole = timm.create_model("deit_tiny_distilled_patch16_224", num_classes=10, **size)
+    pruned = prune(
+        whole, target_macs="70%", input_size=(3, 32, 32), data="digits", calibration_batches=1,
+        output=tmp_path / "run",
+    )  # fmt: skip
+    assert pruned.module is not None
+    before = {name: t.clone() for name, t in pruned.module.state_dict().items()}
+    options = quick(distillation="hard", weight_decay=0.0, distillation_alpha=1.0)
+    done = finetune(tmp_path / "run", options, given=Given(pruned=pruned.module, whole=whole))
+    after = done.module.state_dict()
+    assert torch.equal(before["head.weight"], after["head.weight"])
+    assert not torch.equal(before["head_dist.weight"], after["head_dist.weight"])
