@@ -8,12 +8,17 @@ from ap_core.plugins.offers import CommandOffer, DatasetOffer, MeterOffer, Recov
 
 @hookimpl
 def ap_datasets() -> Iterable[DatasetOffer]:
-    """Handwritten digits, folders of images, and what timm takes by prefix."""
+    """Handwritten digits, glyphs, folders of images, and what timm takes by prefix."""
     return [
         DatasetOffer(
             name="digits",
             summary="1797 handwritten digits that come with scikit-learn",
             load="ap_train.data.digits:open_digits",
+        ),
+        DatasetOffer(
+            name="glyphs",
+            summary="8000 generated pictures of letters and figures in clutter, 32 classes",
+            load="ap_train.data.glyphs:open_glyphs",
         ),
         DatasetOffer(
             name="folder",
@@ -55,12 +60,17 @@ def ap_recoveries() -> Iterable[RecoveryOffer]:
 
 @hookimpl
 def ap_commands() -> Iterable[CommandOffer]:
-    """The demo, and training."""
+    """The demo, training, and measuring."""
     return [
         CommandOffer(
             name="demo",
             summary="Train a small network on digits, halve its MACs, fine-tune it, report.",
             load="ap_train.cli.demo:demo",
+        ),
+        CommandOffer(
+            name="eval",
+            summary="Measure the accuracy of a run or a model, with intervals.",
+            load="ap_train.cli.evaluate:evaluate",
         ),
         CommandOffer(
             name="finetune",

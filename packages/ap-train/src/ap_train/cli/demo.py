@@ -7,7 +7,6 @@ import click
 from ap_core.cli.app import App, pass_app
 from ap_core.cli.prune_view import document, show
 from ap_train.cli.views import finetuned_document, show_finetuned
-from ap_train.demo import run_demo
 
 
 @click.command()
@@ -27,6 +26,8 @@ def demo(app: App, /, *, output: Path, seed: int, as_json: bool) -> None:
 
     Needs no download and less than three minutes on two cores.
     """
+    from ap_train.demo import run_demo
+
     pruned, finetuned = run_demo(app.registry, app.console, output, seed=seed)
     if as_json:
         app.console.json(document((pruned,)) | {"finetuned": finetuned_document(finetuned)})

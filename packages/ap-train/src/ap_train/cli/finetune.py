@@ -8,9 +8,6 @@ from ap_core.cli.app import App, pass_app
 from ap_core.errors import UsageError
 from ap_train.cli.training_options import settings_of, training_options
 from ap_train.cli.views import finetuned_document, show_finetuned
-from ap_train.finetuning.finetune import Given
-from ap_train.finetuning.finetune import finetune as finetune_run
-from ap_train.finetuning.finetune import resume as resume_training
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.finetuning.trackers import check_tracker
 from ap_train.training.presets import options_of
@@ -74,12 +71,15 @@ def finetune(app: App, /, *, run: Path, as_json: bool, **given: object) -> None:
     ap finetune runs/first --data /path/to/imagenet --preset resnet
     torchrun --nproc_per_node 4 -m ap_core finetune runs/first --data /path/to/imagenet
     """
+    from ap_train.finetuning.finetune import Given, resume
+    from ap_train.finetuning.finetune import finetune as finetune_run
+
     track = str(given["track"])
     check_tracker(track)
     theirs = Given(track=track, command=("ap", *app.arguments))
     if given["resume"]:
         _refuse_others(run)
-        done = resume_training(run, given=theirs, registry=app.registry, progress=app.console)
+        done = resume(run, given=theirs, registry=app.registry, progress=app.console)
     else:
         options = _options(given)
         done = finetune_run(run, options, given=theirs, registry=app.registry, progress=app.console)

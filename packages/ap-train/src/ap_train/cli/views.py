@@ -1,14 +1,18 @@
 """What the commands of training show."""
 
+from typing import TYPE_CHECKING
+
 from ap_core.console import Cell, Console
 from ap_core.report.amounts import percent
 from ap_core.report.commands import command
 from ap_core.runs.records import QualityRecord
 from ap_core.runs.schema import SCHEMA
-from ap_train.finetuning.finetune import Finetuned
+
+if TYPE_CHECKING:
+    from ap_train.finetuning.finetune import Finetuned
 
 
-def show_finetuned(console: Console, done: Finetuned) -> None:
+def show_finetuned(console: Console, done: "Finetuned") -> None:
     """Accuracy before and after, and what to type next."""
     training = done.training
     rows: list[tuple[Cell, ...]] = [
@@ -30,7 +34,7 @@ def show_finetuned(console: Console, done: Finetuned) -> None:
         console.result(f"{purpose}:\n    {command(*words)}")
 
 
-def finetuned_document(done: Finetuned) -> dict[str, object]:
+def finetuned_document(done: "Finetuned") -> dict[str, object]:
     """JSON of a training."""
     training = done.training
     return {
@@ -46,7 +50,7 @@ def finetuned_document(done: Finetuned) -> dict[str, object]:
     }
 
 
-def _stages(done: Finetuned) -> dict[str, QualityRecord]:
+def _stages(done: "Finetuned") -> dict[str, QualityRecord]:
     training = done.training
     stages = {
         "uncut": training.baseline, "pruned": training.before, "fine-tuned": training.after,
@@ -54,5 +58,5 @@ def _stages(done: Finetuned) -> dict[str, QualityRecord]:
     return {name: quality for name, quality in stages.items() if quality is not None}
 
 
-def _images(done: Finetuned) -> int:
+def _images(done: "Finetuned") -> int:
     return done.training.after.images if done.training.after else 0

@@ -1,5 +1,6 @@
 """Answers of one network, found by several processes, each on its own images."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,12 +9,15 @@ from torch.nn import Module
 from torch.utils.data import DataLoader, Subset
 
 from ap_core.contracts import Architecture, ImageSet
+from ap_core.errors import DataError
 from ap_train.data.source import FEW, Prepared, workers
 from ap_train.data.transform import transform_of
 from ap_train.evaluation.answers import Answers, answers_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+    from ap_core.contracts import ImageBatch
 
 
 def answers_across(
@@ -24,27 +28,41 @@ def answers_across(
     *,
     batch_size: int,
     processes: int | None = None,
+    advance: Callable[[int], None] = lambda _images: None,
 ) -> Answers:
-    """Answers on all images, the same on every process.
+    """Answers on all images, the same on every process, to the last bit.
 
-    Every process takes every n-th image, so that none is padded and none counts twice.
+    Every process takes every n-th of the batches that one alone would make: no image is padded,
+    none counts twice, and each is answered in the same company however many processes there are.
     batch_size: images in one pass of one process. processes: that read images; None for enough.
-    Raises: as `answers_of`; DataError where there are fewer images than processes.
+    advance: is told how many more images of all are done.
+    Raises: as `answers_of`; DataError where there are no images.
     """
-    prepared = Prepared(images=images, transform=transform_of(architecture, sized=images.sized))
-    mine = range(accelerator.process_index, len(images), accelerator.num_processes)
-    automatic = 0 if images.sized or len(mine) < FEW else workers()
-    loader = DataLoader(
-        Subset(prepared, mine),
-        batch_size=batch_size,
-        num_workers=automatic if processes is None else processes,
-    )
-    found = answers_of(module, loader)
-    if accelerator.num_processes == 1:
-        return found
-    whole = torch.zeros(3, len(images), dtype=torch.float64)
-    whole[:, list(mine)] = torch.from_numpy(np.stack([found.labels, found.ranks, found.losses]))
-    summed = accelerator.reduce(whole.to(accelerator.device), reduction="sum").cpu().numpy()
-    return Answers(
-        labels=summed[0].astype(np.int64), ranks=summed[1].astype(np.int64), losses=summed[2]
-    )
+    if not len(images):
+        raise DataError("there are no images to evaluate on")
+    count, whole = accelerator.num_processes, torch.zeros(3, len(images), dtype=torch.float64)
+    starts = range(accelerator.process_index * batch_size, len(images), count * batch_size)
+    mine = [place for start in starts for place in range(start, start + batch_size)]
+    mine = [place for place in mine if place < len(images)]
+    if mine:
+        prepared = Prepared(images=images, transform=transform_of(architecture, sized=images.sized))
+        automatic = 0 if images.sized or len(mine) < FEW else workers()
+        loader: Iterable[ImageBatch] = DataLoader(
+            Subset(prepared, mine),
+            batch_size=batch_size,
+            num_workers=automatic if processes is None else processes,
+        )
+        found = answers_of(module, _told(loader, advance, count))
+        whole[:, mine] = torch.from_numpy(np.stack([found.labels, found.ranks, found.losses]))
+    if count > 1:
+        whole = accelerator.reduce(whole.to(accelerator.device), reduction="sum").cpu()
+    labels, ranks, losses = whole.numpy()
+    return Answers(labels=labels.astype(np.int64), ranks=ranks.astype(np.int64), losses=losses)
+
+
+def _told(
+    loader: "Iterable[ImageBatch]", advance: Callable[[int], None], count: int
+) -> "Iterator[ImageBatch]":
+    for images, labels in loader:
+        yield images, labels
+        advance(len(labels) * count)
