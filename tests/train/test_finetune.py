@@ -67,7 +67,7 @@ def test_a_run_is_trained_and_its_weights_are_those_of_the_best_epoch(resnet, tm
     assert not (run / "finetune" / "state.safetensors").exists()
     assert "fine-tuned" in (run / "report.html").read_text()
     shown = ap("runs", "show", run)
-    assert "fine-tuned" in shown.stdout
+    assert "top-1 fine-tuned" in shown.stdout
 
 
 def test_every_setting_is_in_the_record(convnext, tmp_path) -> None:

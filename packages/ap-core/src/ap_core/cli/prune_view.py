@@ -7,7 +7,6 @@ from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.pipeline.prune import Pruned
 from ap_core.pipeline.recording import COMPARISON
-from ap_core.pipeline.subject import made_by_function
 from ap_core.report.commands import next_steps
 from ap_core.report.tables import prune_table, stage_shares, targets_table
 from ap_core.runs.directory import REPORT
@@ -31,7 +30,7 @@ def show(console: Console, results: Sequence[Pruned]) -> None:
         return
     page = last.path / REPORT if len(results) == 1 else last.path.parent / COMPARISON
     console.result(f"report: {page}")
-    for step in next_steps(last.path, live=made_by_function(last.record.architecture.name)):
+    for step in next_steps(last.path, last.record):
         console.result("\n".join((f"{step.purpose}:", *(f"    {line}" for line in step.lines))))
 
 

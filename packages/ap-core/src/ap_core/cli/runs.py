@@ -95,7 +95,7 @@ def _document(listed: ListedRun) -> Document:
     if listed.record is None:
         return about | {"problem": listed.problem}
     record, result = listed.record, listed.record.result
-    quality = result.quality if result else None
+    quality = record.quality
     return about | {
         "model": record.model,
         "weights": record.weights.origin,
@@ -115,7 +115,7 @@ def _row(listed: ListedRun) -> tuple[Cell, ...]:
     if listed.record is None:
         return (path, "", "", "", None, None, None, None, listed.status, "")
     record, result = listed.record, listed.record.result
-    quality = result.quality if result else None
+    quality = record.quality
     return (
         path,
         record.model,
@@ -158,7 +158,8 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
             ("importance", result.importance),
             ("value", f"{result.value:.4f}{bound}"),
             ("top-1 before", f"{result.baseline.top1:.2%}" if result.baseline else ""),
-            ("top-1", f"{result.quality.top1:.2%}" if result.quality else ""),
+            ("top-1 after the cut", f"{result.quality.top1:.2%}" if result.quality else ""),
+            ("top-1 fine-tuned", f"{record.finetuned.top1:.2%}" if record.finetuned else ""),
             ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
         ]
     return [(name, text) for name, text in facts if text]

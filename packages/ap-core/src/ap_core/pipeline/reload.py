@@ -42,7 +42,7 @@ def load_model(
             f"the run {directory.path} is not finished: {record.failure or record.status}",
             hint=f"go on with: ap prune --resume {directory.path}",
         )
-    weights = directory.path / (TRAINED if record.finetuned and finetuned else WEIGHTS)
+    weights = directory.path / (TRAINED if record.finetuned is not None and finetuned else WEIGHTS)
     return rebuilt(registry or Registry.from_entry_points(), record, weights, factory=factory)
 
 

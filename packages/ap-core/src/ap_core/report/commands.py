@@ -1,9 +1,13 @@
 """What to type next."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ap_core.contracts import WeightsOrigin
+from ap_core.pipeline.subject import made_by_function
+from ap_core.runs.records import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,13 +18,11 @@ class NextStep:
     lines: tuple[str, ...]
 
 
-def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
-    """What to do with a finished run.
-
-    live: whether its network was made by code that only its author has; `ap bench` cannot make it.
-    """
+def next_steps(path: Path, record: RunRecord) -> tuple[NextStep, ...]:
+    """What to do with a finished run."""
+    live = made_by_function(record.architecture.name)
     factory = ", factory=make_network" if live else ""
-    steps = (
+    steps = [
         NextStep(
             purpose="Use the network",
             lines=(
@@ -32,13 +34,23 @@ def next_steps(path: Path, *, live: bool = False) -> tuple[NextStep, ...]:
         NextStep(
             purpose="See the run in the terminal", lines=(command("runs", "show", str(path)),)
         ),
-    )
-    if live:
-        return steps
-    bench = NextStep(
+    ]
+    if not live:
+        steps += _with_commands(path, record)
+    return tuple(steps)
+
+
+def _with_commands(path: Path, record: RunRecord) -> Iterator[NextStep]:
+    """Steps whose commands load the network by its name."""
+    data = () if record.data else ("--data", "/path/to/images")
+    if record.weights.origin != WeightsOrigin.RANDOM and not record.finetuned:
+        yield NextStep(
+            purpose="Train it again, to win accuracy back",
+            lines=(command("finetune", str(path), *data),),
+        )
+    yield NextStep(
         purpose="Measure its latency on this machine", lines=(command("bench", str(path)),)
     )
-    return (*steps, bench)
 
 
 def command(*arguments: str) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ap_core.network import Network
 from ap_core.plan import Plan
-from ap_core.runs.records import RunRecord
+from ap_core.runs.records import RunRecord, TrainingRecord
 from ap_core.search.trial import Trial
 
 
@@ -24,6 +24,9 @@ class Documents(Protocol):
 
     def plan(self) -> Plan:
         """The plan that was applied; asked for of finished runs only."""
+
+    def training(self) -> TrainingRecord | None:
+        """How the network was trained again; None where it was not."""
 
     def trials(self) -> tuple[Trial, ...]:
         """Trials so far."""

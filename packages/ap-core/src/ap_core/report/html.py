@@ -10,7 +10,7 @@ from ap_core.report import amounts, bars
 from ap_core.report import curve as curves
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.documents import Documents
-from ap_core.report.page import gap_text, run_page
+from ap_core.report.page import flattened, gap_text, run_page
 from ap_core.report.summary import KINDS, by_kind, by_layer, by_stage, group_widths, total
 from ap_core.report.targets import targets_page
 
@@ -75,6 +75,7 @@ def _environment() -> "Environment":
         "duration": amounts.duration,
         "integer": amounts.integer,
         "percent": amounts.percent,
+        "flattened": lambda document: list(flattened(document)),
         "gap_text": gap_text,
     }
     environment.globals |= {"bars": bars, "curves": curves, "kinds_of_groups": KINDS}

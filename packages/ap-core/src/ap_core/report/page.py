@@ -12,6 +12,7 @@ from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
+from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
 
@@ -83,6 +84,7 @@ class RunPage:
     trials: tuple[Trial, ...]
     best: int | None
     outcome: Outcome | None
+    training: TrainingPage | None
     reproduce: str
     go_on: str
 
@@ -103,6 +105,7 @@ def run_page(run: Documents) -> RunPage:
         trials=trials,
         best=record.result.best_trial if record.result else best,
         outcome=outcome,
+        training=training_page(run.training()),
         reproduce=reproduce(record.command),
         go_on="" if record.status == "done" else go_on(run.path),
     )
@@ -165,7 +168,7 @@ def _outcome(run: Documents, record: RunRecord, result: ResultRecord) -> Outcome
         stage_chart=stage_chart(stages),
         width_chart=width_chart(network, plan),
         plan_digest=digest(plan),
-        steps=next_steps(run.path, live=":" in record.architecture.name),
+        steps=next_steps(run.path, record),
     )
 
 

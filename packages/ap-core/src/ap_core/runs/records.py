@@ -158,7 +158,7 @@ class ResultRecord(Record):
 class RunRecord(Record):
     """run.json.
 
-    finetuned: whether the network was trained again, and those weights are the run's.
+    finetuned: what the network came to when it was trained again: those weights are the run's then.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -176,5 +176,10 @@ class RunRecord(Record):
     environment: dict[str, str] = Field(default_factory=dict)
     surgery: SurgeryRecord | None = None
     result: ResultRecord | None = None
-    finetuned: bool = False
+    finetuned: QualityRecord | None = None
     failure: str = ""
+
+    @property
+    def quality(self) -> QualityRecord | None:
+        """Accuracy of the network that the run gives; None where there were no images."""
+        return self.finetuned or (self.result.quality if self.result else None)

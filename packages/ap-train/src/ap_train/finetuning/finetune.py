@@ -205,7 +205,7 @@ class _Work:
         found = {"history": fitted.history, "best": fitted.best, "skipped": fitted.skipped}
         quality = {"baseline": baseline, "before": before, "after": after}
         done = training.model_copy(update={"status": "done", "failure": "", **found, **quality})
-        record = self.record.model_copy(update={"finetuned": True})
+        record = self.record.model_copy(update={"finetuned": after})
         if self.accelerator.is_main_process:
             self._write(done)
             self.run.write_record(record)
