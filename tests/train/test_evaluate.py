@@ -18,23 +18,40 @@ from torch import nn
 
 from ap_core import plugin as ap_core_plugin
 from ap_core import prune
-from ap_core.contracts import Architecture, DataRequest, Split
-from ap_core.errors import DataError, ModelError, RunError, UnknownNameError, UsageError
+from ap_core.contracts import (
+    Architecture,
+    DataRequest,
+    LoadedModel,
+    ModelRequest,
+    Split,
+    WeightsPolicy,
+)
+from ap_core.errors import (
+    CheckpointError,
+    DataError,
+    ModelError,
+    RunError,
+    UnknownNameError,
+    UsageError,
+)
 from ap_core.pipeline.progress import Silent
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.loading import Plugin
-from ap_core.plugins.offers import DatasetOffer
+from ap_core.plugins.offers import DatasetOffer, ModelAdapterOffer
 from ap_core.plugins.problems import Owner
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 from ap_models import plugin as ap_models_plugin
+from ap_models.adapters.resnet import ResNetAdapter
 from ap_train import plugin as ap_train_plugin
 from ap_train.data.digits import open_digits
 from ap_train.data.folder import read_folder
+from ap_train.data.splits import draw
 from ap_train.evaluation.across import answers_across
 from ap_train.evaluation.evaluate import Own, evaluate
 from ap_train.evaluation.intervals import paired_share, share
 from ap_train.evaluation.options import EvalOptions
+from ap_train.evaluation.seen import seen_before
 from ap_train.finetuning.finetune import finetune
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.training.presets import options_of
@@ -282,11 +299,45 @@ def test_a_trained_run_is_measured_on_what_its_training_left_to_report_on(run, t
     assert not np.array_equal(before.network.answers.losses, found.network.answers.losses)
 
 
-def test_splits_that_are_not_those_of_the_run_are_warned_of(run) -> None:
+def test_images_that_the_run_has_seen_are_warned_of(run) -> None:
     listener = Listener()
     found = evaluate(run, EvalOptions(held_out=30, baseline="none"), progress=listener)
     assert len(found.network.answers.labels) == 30
-    assert "may have been chosen, or trained, on some" in listener.warnings[0]
+    assert listener.warnings == ["the run was trained, or chosen, on 30 of the 30 images"]
+
+
+def test_images_that_changed_since_the_run_are_warned_of(run, tmp_path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    record = tmp_path / "run" / "run.json"
+    held = RunDirectory.open(run).record().data["splits"]["train"]["sha256"]
+    record.write_text(record.read_text().replace(held, "0" * 64))
+    listener = Listener()
+    evaluate(tmp_path / "run", EvalOptions(baseline="none"), progress=listener)
+    assert "the images are not those that the run kept" in listener.warnings[0]
+
+
+def test_fewer_images_of_those_that_are_set_apart_are_no_cause_for_alarm(digits) -> None:
+    images = replace(digits.images, reserved=np.arange(1500, 1797))
+    own = replace(digits.request, held_out=None)
+    before = replace(digits, splits=draw(images.labels, images.reserved, own), images=images)
+    fewer = replace(own, held_out=50)
+    source = replace(before, splits=draw(images.labels, images.reserved, fewer), request=fewer)
+    recorded = before.record()
+    assert seen_before(source, Split.REPORT, own, recorded) == ""
+    assert seen_before(source, Split.HELD_OUT, own, recorded) == ""
+    assert "not those" in seen_before(source, Split.REPORT, replace(own, seed=1), recorded)
+
+
+def test_a_network_that_a_function_made_is_measured_under_a_warning(monkeypatch, tmp_path) -> None:
+    (tmp_path / "made.py").write_text(
+        "import timm\ndef small():\n    return timm.create_model('test_resnet', num_classes=10)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    listener = Listener()
+    options = EvalOptions(data="digits", held_out=20, input_size=(3, 32, 32))
+    found = evaluate("made:small", options, progress=listener)
+    assert found.network.weights == "live"
+    assert "nothing tells whether it trained them" in listener.warnings[0]
 
 
 def test_a_run_can_be_measured_on_other_images(run, tmp_path) -> None:
@@ -304,7 +355,9 @@ def test_a_run_can_be_measured_on_other_images(run, tmp_path) -> None:
 
 def test_random_weights_of_a_model_are_refused_unless_asked_for() -> None:
     size = {"num_classes": 10, "input_size": (3, 32, 32), "data": "digits", "held_out": 20}
-    with pytest.raises(UsageError, match="no trained weights, its accuracy would mean") as caught:
+    with pytest.raises(
+        CheckpointError, match=f"no weights are published for .*{UNPUBLISHED}"
+    ) as caught:
         evaluate(UNPUBLISHED, EvalOptions(**size))
     assert "--weights random" in caught.value.hint
     found = evaluate(UNPUBLISHED, EvalOptions(**size, weights="random"))
@@ -339,15 +392,26 @@ class Stream:
         self.report, self.record = self._digits.report, self._digits.record
 
 
-class StreamPlugin:
+class Careless(ResNetAdapter):
+    """Gives random weights where published ones were asked for."""
+
+    def load(self, request: ModelRequest) -> LoadedModel:
+        return super().load(replace(request, weights=WeightsPolicy.RANDOM))
+
+
+class Third:
     @hookimpl
     def ap_datasets(self) -> list[DatasetOffer]:
         return [DatasetOffer(name="stream", summary="", load=lambda: Stream)]
 
+    @hookimpl
+    def ap_model_adapters(self) -> list[ModelAdapterOffer]:
+        return [ModelAdapterOffer(name="careless", summary="", load=Careless, priority=99)]
+
 
 @pytest.fixture
-def streaming() -> Registry:
-    plugins = (ap_core_plugin, ap_models_plugin, ap_train_plugin, StreamPlugin())
+def third() -> Registry:
+    plugins = (ap_core_plugin, ap_models_plugin, ap_train_plugin, Third())
     return Registry.from_plugins(
         [
             Plugin(
@@ -358,22 +422,29 @@ def streaming() -> Registry:
     )
 
 
-def test_images_that_come_in_batches_only_will_do(architecture, streaming) -> None:
+def test_random_weights_that_an_adapter_gives_of_itself_are_refused(third) -> None:
+    options = EvalOptions(data="digits", num_classes=10, input_size=(3, 32, 32))
+    with pytest.raises(UsageError, match="the weights of test_resnet are random") as caught:
+        evaluate("test_resnet", options, registry=third)
+    assert "--weights random" in caught.value.hint
+
+
+def test_images_that_come_in_batches_only_will_do(architecture, third) -> None:
     network, other = (timm.create_model("test_resnet", num_classes=10) for _ in range(2))
     own = Own(architecture=architecture, baseline=other)
-    found = evaluate(network, EvalOptions(data="stream"), own=own, registry=streaming)
+    found = evaluate(network, EvalOptions(data="stream"), own=own, registry=third)
     by_number = evaluate(network, EvalOptions(data="digits"), own=own)
     assert np.array_equal(found.network.answers.ranks, by_number.network.answers.ranks)
 
 
 def test_batches_prepared_for_one_network_are_not_shown_to_another(
-    architecture, streaming, run
+    architecture, third, run
 ) -> None:
     other = replace(architecture, preprocessing={"mean": [0.1] * 3, "std": [0.2] * 3})
     network = timm.create_model("test_resnet", num_classes=10)
     options = EvalOptions(data="stream", baseline=str(run))
     with pytest.raises(DataError, match="want images prepared in different ways"):
-        evaluate(network, options, own=Own(architecture=other), registry=streaming)
+        evaluate(network, options, own=Own(architecture=other), registry=third)
 
 
 def test_the_document_of_two_processes_is_that_of_one(run) -> None:
@@ -517,7 +588,7 @@ def test_no_images_are_an_error_and_not_a_figure(architecture, digits) -> None:
 
 def test_options_that_are_wrong_are_named() -> None:
     with pytest.raises(UsageError, match="the option 'batch_size' is wrong"):
-        EvalOptions.parse(batch_size=0)
+        EvalOptions.parse({"batch_size": 0})
 
 
 @pytest.mark.parametrize("command", ["demo", "evaluate", "finetune"])

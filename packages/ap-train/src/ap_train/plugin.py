@@ -73,6 +73,11 @@ def ap_commands() -> Iterable[CommandOffer]:
             load="ap_train.cli.evaluate:evaluate",
         ),
         CommandOffer(
+            name="run",
+            summary="Follow a recipe: prune, fine-tune, evaluate, benchmark.",
+            load="ap_train.cli.run:run",
+        ),
+        CommandOffer(
             name="finetune",
             summary="Train a pruned network again.",
             load="ap_train.cli.finetune:finetune",

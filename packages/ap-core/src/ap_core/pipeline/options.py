@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ap_core.budget import DEFAULT_BAND
 from ap_core.contracts import WeightsPolicy
-from ap_core.errors import UsageError
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
 
@@ -53,13 +52,3 @@ class PruneOptions(Record):
         strategy = fields.get("strategy")
         named = strategy.model_dump(exclude_unset=True) if isinstance(strategy, Strategy) else {}
         return {**fields, "importance": fields.get("importance") or named.get("importance")}
-
-    @classmethod
-    def parse(cls, fields: Mapping[str, object]) -> Self:
-        """Options with these fields. Raises: UsageError naming the first that is wrong."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error

@@ -1,10 +1,12 @@
 """The documents of a run directory, as typed values; pydantic, since they come back from disk."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ap_core.budget import Budget, Cap
+from ap_core.errors import UsageError
 from ap_core.network import Metric
 from ap_core.runs.schema import SCHEMA
 
@@ -13,6 +15,16 @@ class Record(BaseModel):
     """Frozen, strict about its keys; a number that is not finite stays so, to be refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, object]) -> Self:
+        """Record of these fields, which a user gave. Raises: UsageError naming the first wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "together"
+            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error
 
 
 class CapRecord(Record):

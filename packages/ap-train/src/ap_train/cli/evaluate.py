@@ -104,7 +104,7 @@ def evaluate(app: App, /, *, subject: str, per_class: bool, as_json: bool, **giv
     """
     from ap_train.evaluation.evaluate import evaluate as evaluate_network
 
-    options = EvalOptions.parse(**given)
+    options = EvalOptions.parse(given)
     found = evaluate_network(subject, options, registry=app.registry, progress=app.console)
     if not found.main:
         return

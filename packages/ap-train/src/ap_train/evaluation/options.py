@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
@@ -42,16 +42,6 @@ class EvalOptions(Record):
     input_size: tuple[int, int, int] | None = None
     seed: int | None = Field(default=None, ge=0)
     pruned_only: bool = False
-
-    @classmethod
-    def parse(cls, **fields: object) -> "EvalOptions":
-        """Options with these fields. Raises: UsageError naming the first that is wrong."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error
 
     def refuse(self, names: tuple[str, ...], reason: str) -> None:
         """Refuse options that make no sense here. Raises: UsageError naming the first given."""

@@ -1,11 +1,9 @@
 """How to train: every setting, in one value that the run keeps."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from ap_core.errors import UsageError
 from ap_core.runs.records import Record
 
 Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -99,13 +97,3 @@ class TrainOptions(Record):
     def pass_size(self, processes: int) -> int:
         """Images in one pass of one process."""
         return max(1, self.batch_size // (processes * self.accumulate))
-
-    @classmethod
-    def parse(cls, fields: Mapping[str, object]) -> Self:
-        """Options with these fields. Raises: UsageError naming the first that is wrong."""
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "training"
-            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error

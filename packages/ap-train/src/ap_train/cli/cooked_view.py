@@ -1,0 +1,49 @@
+"""What `ap run` shows."""
+
+from typing import TYPE_CHECKING
+
+from ap_core.console import Cell, Console
+from ap_core.runs.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from ap_train.pipeline import Cooked
+    from ap_train.recipes.recipe import Recipe
+
+
+def show_cooked(console: Console, recipe: "Recipe", done: "Cooked") -> None:
+    """Stages, and what was measured at the end."""
+    console.table(("stage", ""), list(done.stages.items()), title=recipe.title)
+    if done.evaluation is not None:
+        console.table(("network", "top-1", "95 %"), _accuracies(done.evaluation))
+    if done.benchmark is not None:
+        console.table(("network", "latency, ms"), _latencies(done.benchmark))
+    console.result(f"report: {done.path / 'report.html'}")
+
+
+def cooked_document(done: "Cooked") -> dict[str, object]:
+    """JSON of a recipe that was followed."""
+    return {
+        "schema": SCHEMA,
+        "run": str(done.path),
+        "stages": dict(done.stages),
+        "evaluation": done.evaluation,
+        "benchmark": done.benchmark,
+    }
+
+
+def _accuracies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
+    rows: list[tuple[Cell, ...]] = []
+    for name, measured in (("uncut", document.get("baseline")), ("small", document)):
+        if isinstance(measured, dict):
+            top1 = measured["top1"]
+            low, high = top1["interval"]
+            rows.append((name, f"{top1['value']:.2%}", f"{low:.2%} to {high:.2%}"))
+    return rows
+
+
+def _latencies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
+    return [
+        (name, 1000 * float(measured["latency"]))
+        for name, measured in document.items()
+        if isinstance(measured, dict) and "latency" in measured
+    ]
