@@ -6,7 +6,7 @@ paints the same picture at every size, but for the grain, which is drawn pixel b
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import copysign, cos, sin
+from math import copysign, cos, pi, radians, sin
 
 import numpy as np
 from numpy.random import Generator
@@ -28,9 +28,11 @@ CLUTTER = (15.0, 80.0)
 """Same, between clutter and the ground."""
 
 HEIGHT = (0.42, 0.78)
-TURN = np.radians(25.0)
-SHEAR = 0.25
-SHIFT = 0.14
+TURN = (-radians(25.0), radians(25.0))
+SHEAR = (-0.25, 0.25)
+SHIFT = (-0.14, 0.14)
+"""Of the character's height, angle, slant and middle."""
+
 STROKES = (0.0, 0.03, 0.06)
 """What is added to a character's strokes on either side, in shares of its height."""
 
@@ -69,7 +71,7 @@ class Painter:
         """Picture of one character, (height, width, 3). label: its place in CHARACTERS."""
         ground = generator.uniform(40.0, 215.0)
         canvas = self._ground(ground, generator)
-        lines, blobs, fragments, across = generator.integers(0, (3, 3, 3, 2))
+        lines, blobs, fragments, across = generator.integers(0, (3, 3, 3, 2)).tolist()
         below = ((self._line, lines), (self._blob, blobs), (self._fragment, fragments))
         for shape, count in below:
             for _ in range(count):
@@ -83,55 +85,51 @@ class Painter:
         """Smooth noise, coarse and fine, and stripes, (height, width, 3)."""
         canvas = np.broadcast_to(_colour(grey, generator), (*self.size, 3)).copy()
         for knots, across, down in self._interpolations:
-            strength = np.float32(generator.uniform(*TEXTURE))
-            grid = strength * generator.standard_normal((knots, 3 * knots), np.float32)
+            grid = generator.standard_normal((knots, 3 * knots), np.float32)
+            grid *= generator.uniform(*TEXTURE)
             canvas += across @ (down @ grid).reshape(-1, knots, 3)
-        strength, waves, phase, angle = generator.uniform(
-            (0.0, 2.0, 0.0, 0.0), (14.0, 9.0, 2 * np.pi, np.pi)
+        strength, waves, phase, angle = _drawn(
+            generator, (0.0, 14.0), (2.0, 9.0), (0.0, 2 * pi), (0.0, pi)
         )
-        stripes = np.sin(np.float32(2 * np.pi * waves) * self._along(angle) + np.float32(phase))
-        canvas += np.float32(strength) * stripes[..., None]
+        canvas += strength * np.sin(2 * pi * waves * self._along(angle) + phase)[..., None]
         return canvas
 
     def _line(self, generator: Generator) -> Mask:
         """A straight line across the picture."""
-        angle, offset, width = generator.uniform((0.0, -0.45, 0.008), (np.pi, 0.45, 0.035))
-        return self._soft(width - np.abs(self._along(angle) - np.float32(offset)))
+        angle, offset, width = _drawn(generator, (0.0, pi), (-0.45, 0.45), (0.008, 0.035))
+        return self._soft(width - np.abs(self._along(angle) - offset))
 
     def _blob(self, generator: Generator) -> Mask:
         """An ellipse."""
-        angle, x, y = generator.uniform((0.0, -0.5, -0.5), (np.pi, 0.5, 0.5))
-        long, short = generator.uniform(0.04, 0.16, 2)
-        across, down = self._places
-        turned = (across - x) * np.cos(angle) + (down - y) * np.sin(angle)
-        upright = (down - y) * np.cos(angle) - (across - x) * np.sin(angle)
-        distance = np.hypot(turned / long, upright / short).astype(np.float32)
-        return self._soft(min(long, short) * (1 - distance))
+        angle, x, y, long, short = _drawn(
+            generator, (0.0, pi), (-0.5, 0.5), (-0.5, 0.5), (0.04, 0.16), (0.04, 0.16)
+        )
+        lengthwise = self._along(angle, (x, y)) / long
+        crosswise = self._along(angle + pi / 2, (x, y)) / short
+        return self._soft(min(long, short) * (1 - np.hypot(lengthwise, crosswise)))
 
     def _fragment(self, generator: Generator) -> Mask:
         """Part of another character, cut off along a line, near the rim."""
-        label, stroke = generator.integers(0, (len(CHARACTERS), len(STROKES)))
-        around = generator.uniform(0, 2 * np.pi)
-        reach, height, turn, edge = generator.uniform(
-            (0.3, 0.3, -np.pi, 0.0), (0.5, 0.7, np.pi, 2 * np.pi)
+        label, stroke = generator.integers(0, (len(CHARACTERS), len(STROKES))).tolist()
+        around, reach, height, turn, edge = _drawn(
+            generator, (0.0, 2 * pi), (0.3, 0.5), (0.3, 0.7), (-pi, pi), (0.0, 2 * pi)
         )
-        x, y = reach * np.cos(around), reach * np.sin(around)
-        whole = self._stencilled(int(label), int(stroke), (x, y), height, turn, 0.0)
-        side = self._along(edge) - np.float32(x * np.cos(edge) + y * np.sin(edge))
-        return whole * self._soft(side)
+        place = reach * cos(around), reach * sin(around)
+        whole = self._stencilled(label, stroke, place, height, turn, 0.0)
+        return whole * self._soft(self._along(edge, place))
 
     def _character(self, label: int, generator: Generator) -> Mask:
         """The character that the picture is of."""
-        x, y, turn, shear = generator.uniform(-1, 1, 4) * (SHIFT, SHIFT, TURN, SHEAR)
-        height, stroke = generator.uniform(*HEIGHT), int(generator.integers(len(STROKES)))
+        stroke = int(generator.integers(len(STROKES)))
+        x, y, height, turn, shear = _drawn(generator, SHIFT, SHIFT, HEIGHT, TURN, SHEAR)
         return self._stencilled(label, stroke, (x, y), height, turn, shear)
 
     def _photograph(self, canvas: NDArray[np.float32], generator: Generator) -> NDArray[np.uint8]:
         """The picture out of focus, and grainy."""
-        blur, grain = generator.uniform((0.0, 2.0), (0.028, 16.0))
+        blur, grain = _drawn(generator, (0.0, 0.028), (2.0, 16.0))
         sharp = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
-        blurred = np.asarray(sharp.filter(ImageFilter.GaussianBlur(float(blur) * self._side)))
-        noise = generator.standard_normal(canvas.shape, np.float32) * np.float32(grain)
+        blurred = np.asarray(sharp.filter(ImageFilter.GaussianBlur(blur * self._side)))
+        noise = grain * generator.standard_normal(canvas.shape, np.float32)
         seen: NDArray[np.uint8] = np.clip(blurred + noise, 0, 255).astype(np.uint8)
         return seen
 
@@ -157,16 +155,19 @@ class Painter:
         shown = stencil.transform(
             (columns, rows), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
-        return np.asarray(shown, np.float32) / np.float32(255)
+        return np.asarray(shown, np.float32) / 255
 
-    def _along(self, angle: float) -> NDArray[np.float32]:
-        """How far every pixel lies in a direction from the middle, in sides, (height, width)."""
+    def _along(self, angle: float, start: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float32]:
+        """How far every pixel lies in a direction, in sides, (height, width).
+
+        start: from where, as seen from the middle.
+        """
         across, down = self._places
-        return across * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))
+        return (across - start[0]) * cos(angle) + (down - start[1]) * sin(angle)
 
     def _soft(self, inside: NDArray[np.float32]) -> Mask:
         """Mask of how far pixels lie inside an edge, in sides; the edge itself is a pixel wide."""
-        mask: Mask = np.clip(inside * np.float32(self._side) + np.float32(0.5), 0, 1)
+        mask: Mask = np.clip(inside * self._side + 0.5, 0, 1)
         return mask
 
     @property
@@ -201,6 +202,13 @@ def _cover(canvas: NDArray[np.float32], mask: Mask, colour: Colour) -> None:
     canvas += mask[..., None] * (colour - canvas)
 
 
+def _drawn(generator: Generator, *ranges: tuple[float, float]) -> list[float]:
+    """Numbers, each drawn uniformly from its range."""
+    low, high = zip(*ranges, strict=True)
+    numbers: list[float] = generator.uniform(low, high).tolist()
+    return numbers
+
+
 def _other(ground: float, contrast: tuple[float, float], generator: Generator) -> Colour:
     """A colour that can be told from the ground, in grey too."""
     difference, side = generator.uniform(*contrast), generator.uniform(-1.0, 1.0)
@@ -211,7 +219,7 @@ def _other(ground: float, contrast: tuple[float, float], generator: Generator) -
 def _colour(grey: float, generator: Generator) -> Colour:
     """A colour of this grey; paint may be darker than black, the picture is not."""
     tint = generator.uniform(-TINT, TINT, 3).astype(np.float32)
-    return tint + (np.float32(grey) - tint @ LUMINANCE)
+    return tint + (grey - tint @ LUMINANCE)
 
 
 def _interpolation(pixels: int, knots: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, Weights
 from ap_core.errors import RunError, UnknownNameError, UsageError
 from ap_core.pipeline.progress import Progress
 from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.subject import Subject, live_subject, load_subject
+from ap_core.pipeline.subject import Subject, live_subject, load_subject, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory
 from ap_core.runs.records import RunRecord
@@ -72,22 +72,25 @@ def of_run(
 
 
 def of_model(registry: Registry, name: str, options: EvalOptions, progress: Progress) -> Candidate:
-    """Network of a name. Raises: UsageError for random weights that were not asked for; as loading
-    does.
+    """Network of a name. Its weights are random only where that was asked for.
+
+    Raises: UsageError, CheckpointError where there are no others; as loading does.
     """
+    policy = options.weights or WeightsPolicy.AUTO
+    if policy is WeightsPolicy.AUTO and not made_by_function(name):
+        policy = WeightsPolicy.PRETRAINED
     request = ModelRequest(
         name=name,
         num_classes=options.num_classes,
         input_size=options.input_size,
-        weights=options.weights or WeightsPolicy.AUTO,
+        weights=policy,
         checkpoint=options.checkpoint,
         seed=options.seed or 0,
     )
     loaded = _loaded(registry, request, progress).loaded
-    if loaded.origin is WeightsOrigin.RANDOM and options.weights is not WeightsPolicy.RANDOM:
+    if loaded.origin is WeightsOrigin.RANDOM and policy is not WeightsPolicy.RANDOM:
         raise UsageError(
-            f"{name} has no trained weights, its accuracy would mean nothing: "
-            f"{'; '.join(loaded.warnings)}",
+            f"the weights of {name} are random: its accuracy would mean nothing",
             hint="give some with --checkpoint, or say --weights random",
         )
     for warning in loaded.warnings:

@@ -37,6 +37,7 @@ from ap_train.evaluation.intervals import (
     share,
 )
 from ap_train.evaluation.options import OF_MODELS, OF_RUNS, EvalOptions
+from ap_train.evaluation.seen import seen_before
 from ap_train.finetuning.options import NOBODY, FinetuneOptions, images_asked_for
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
@@ -183,13 +184,7 @@ class _Work:
             pruned=self.own.pruned,
             progress=self.progress,
         )
-        asked, recorded = _images_of(run, record, options)
-        source = open_source(self.registry, asked)
-        if recorded is not None and recorded.get("splits") != source.record().get("splits"):
-            self.progress.warn(
-                "the images, or their splits, are not those of the run: it may have been chosen, "
-                "or trained, on some that it is measured on"
-            )
+        source = self._images_of(run, record)
         baseline = self._baseline(network)
         if baseline is None and options.baseline is None:
             baseline = uncut(self.registry, record, self.own.whole, self.progress)
@@ -222,6 +217,28 @@ class _Work:
         )
         source = open_source(self.registry, request)
         return self._evaluation(network, self._baseline(network), source)
+
+    def _images_of(self, run: RunDirectory, record: RunRecord) -> DataSource:
+        """Images of a run, or those asked for.
+
+        A network that was trained again is measured on those that its training left to report on.
+        """
+        options = self.options
+        training = run.training() if record.finetuned else None
+        kept = {} if training is None else training.options
+        before = FinetuneOptions.model_validate(kept)
+        given = options.model_dump(
+            include={"data", "data_root", "held_out", "on_corrupt"}, exclude_none=True
+        )
+        asked = images_asked_for(record, before.model_copy(update=given))
+        if options.data is not None:
+            return open_source(self.registry, replace(asked, root=options.data_root))
+        source = open_source(self.registry, asked)
+        recorded = record.data if training is None else training.data
+        warning = seen_before(source, self._split, images_asked_for(record, before), recorded or {})
+        if warning:
+            self.progress.warn(warning)
+        return source
 
     def _baseline(self, network: Candidate) -> Candidate | None:
         """The baseline that was given, or named. Raises: UsageError."""
@@ -283,26 +300,6 @@ class _Work:
                 processes=self.options.workers,
                 advance=advance,
             )
-
-
-def _images_of(
-    run: RunDirectory, record: RunRecord, options: EvalOptions
-) -> tuple[DataRequest, Mapping[str, object] | None]:
-    """Images of a run, or those asked for; what the run kept of them, None where it had others.
-
-    A network that was trained again is measured on the images that its training left to report on.
-    """
-    training = run.training() if record.finetuned else None
-    before = (
-        FinetuneOptions() if training is None else FinetuneOptions.model_validate(training.options)
-    )
-    given = options.model_dump(
-        include={"data", "data_root", "held_out", "on_corrupt"}, exclude_none=True
-    )
-    asked = images_asked_for(record, before.model_copy(update=given))
-    if options.data is None:
-        return asked, record.data if training is None else training.data
-    return replace(asked, root=options.data_root), None
 
 
 def _check_prepared_alike(one: Candidate, other: Candidate) -> None:
