@@ -502,6 +502,7 @@ def test_the_tables_show_the_same_figures(run) -> None:
     ("subject", "options", "error", "words"),
     [
         ("test_resnet", {}, UsageError, "no images to evaluate test_resnet on"),
+        ("runs/mistyped", {}, UnknownNameError, "'runs/mistyped' is neither a run directory nor"),
         ("resnet5o", {"data": "digits"}, UnknownNameError, "neither a run directory nor a model"),
         ("test_resnet", {"data": "digits", "pruned_only": True}, UsageError, "resnet is no run"),
         (

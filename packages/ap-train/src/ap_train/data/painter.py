@@ -155,7 +155,7 @@ class Painter:
         shown = stencil.transform(
             (columns, rows), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
-        return np.asarray(shown, np.float32) / 255
+        return np.asarray(shown, np.float32) / np.float32(255)
 
     def _along(self, angle: float, start: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float32]:
         """How far every pixel lies in a direction, in sides, (height, width).

@@ -9,7 +9,7 @@ from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, Weights
 from ap_core.errors import RunError, UnknownNameError, UsageError
 from ap_core.pipeline.progress import Progress
 from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.subject import Subject, live_subject, load_subject, made_by_function
+from ap_core.pipeline.subject import builder_of, live_subject, load_subject, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory
 from ap_core.runs.records import RunRecord
@@ -87,7 +87,7 @@ def of_model(registry: Registry, name: str, options: EvalOptions, progress: Prog
         checkpoint=options.checkpoint,
         seed=options.seed or 0,
     )
-    loaded = _loaded(registry, request, progress).loaded
+    loaded = load_subject(registry, request, progress).loaded
     if loaded.origin is WeightsOrigin.RANDOM and policy is not WeightsPolicy.RANDOM:
         raise UsageError(
             f"the weights of {name} are random: its accuracy would mean nothing",
@@ -98,6 +98,18 @@ def of_model(registry: Registry, name: str, options: EvalOptions, progress: Prog
     return Candidate(
         name=name, module=loaded.module, architecture=loaded.architecture, weights=loaded.origin
     )
+
+
+def check_known(registry: Registry, name: str, progress: Progress) -> None:
+    """See that a name is a model's. Raises: UnknownNameError; RunError for another directory."""
+    try:
+        builder_of(registry, name, progress)
+    except UnknownNameError as error:
+        if Path(name).is_dir():
+            raise RunError(f"{name} holds no run: there is no {RECORD} in it") from error
+        raise UnknownNameError(
+            f"{name!r} is neither a run directory nor a model", hint=error.hint
+        ) from error
 
 
 def of_module(
@@ -135,6 +147,7 @@ def named_baseline(
                 hint="leave it out",
             )
         return of_run(registry, Path(name), progress=progress)
+    check_known(registry, name, progress)
     request = ModelRequest(
         name=name,
         num_classes=like.architecture.num_classes if options.baseline_checkpoint else None,
@@ -142,7 +155,7 @@ def named_baseline(
         weights=WeightsPolicy.PRETRAINED,
         checkpoint=options.baseline_checkpoint,
     )
-    loaded = _loaded(registry, request, progress).loaded
+    loaded = load_subject(registry, request, progress).loaded
     return Candidate(
         name=name, module=loaded.module, architecture=loaded.architecture, weights=loaded.origin
     )
@@ -185,14 +198,3 @@ def check_alike(baseline: Candidate, network: Candidate) -> None:
             f"{ours.input_size[0]}",
             hint="take a baseline that sees the same images, or --baseline none",
         )
-
-
-def _loaded(registry: Registry, request: ModelRequest, progress: Progress) -> Subject:
-    try:
-        return load_subject(registry, request, progress)
-    except UnknownNameError as error:
-        if Path(request.name).is_dir():
-            raise RunError(f"{request.name} holds no run: there is no {RECORD} in it") from error
-        raise UnknownNameError(
-            f"{request.name!r} is neither a run directory nor a model", hint=error.hint
-        ) from error

@@ -21,6 +21,7 @@ from ap_train.evaluation.answers import Answers, answers_of
 from ap_train.evaluation.candidates import (
     Candidate,
     check_alike,
+    check_known,
     is_run,
     named_baseline,
     of_model,
@@ -193,6 +194,8 @@ class _Work:
     def model(self, subject: str | Module) -> Evaluation:
         """Of a model, or a live network: on the images that are named."""
         options, name = self.options, subject if isinstance(subject, str) else "a live network"
+        if isinstance(subject, str):
+            check_known(self.registry, subject, self.progress)
         options.refuse(OF_RUNS, f"{name} is no run")
         if options.data is None:
             raise UsageError(
