@@ -172,6 +172,9 @@ class _Work:
             )
         started = fresh if before is None else before.model_copy(update={"status": "running"})
         self._write(started)
+        if self.record.finetuned is not None and self.accelerator.is_main_process:
+            # A copy of a trained run, without its training, says that it is trained.
+            self.run.write_record(self.record.model_copy(update={"finetuned": None}))
         return started
 
     def done(self, training: TrainingRecord) -> Finetuned:
