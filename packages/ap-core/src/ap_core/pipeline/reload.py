@@ -9,6 +9,7 @@ from ap_core.errors import RunError
 from ap_core.pipeline.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
+from ap_core.runs.listing import status_of
 from ap_core.runs.records import ArchitectureRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def load_model(
     record = directory.record()
     if record.surgery is None or record.status != "done":
         raise RunError(
-            f"the run {directory.path} is not finished: {record.failure or record.status}",
+            f"the run {directory.path} is not finished: "
+            f"{record.failure or status_of(directory.path, record)}",
             hint=f"go on with: ap prune --resume {directory.path}",
         )
     weights = directory.path / (TRAINED if record.finetuned is not None and finetuned else WEIGHTS)
