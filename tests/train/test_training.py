@@ -197,6 +197,7 @@ def test_a_teacher_is_learnt_from_softly_or_hard_and_left_alone(
     teacher = Teacher(module=copy.deepcopy(network), architecture=architecture)
     with torch.no_grad():
         teacher.module.get_classifier().bias += torch.arange(10.0)
+    teacher.module.train()
     before = weights(teacher.module)
     results = {"none": trained(network, digits, architecture)[0]}
     for kind in ("soft", "hard"):
@@ -204,6 +205,8 @@ def test_a_teacher_is_learnt_from_softly_or_hard_and_left_alone(
         fit(student, digits, architecture, options(distillation=kind), teacher=teacher)
         results[kind] = weights(student)
     assert torch.equal(weights(teacher.module), before)
+    assert teacher.module.training
+    assert all(parameter.requires_grad for parameter in teacher.module.parameters())
     assert not torch.equal(results["none"], results["soft"])
     assert not torch.equal(results["soft"], results["hard"])
 

@@ -16,6 +16,7 @@ from ap_core.errors import DataError, ModelError
 from ap_core.pipeline.progress import Progress, Silent
 from ap_core.runs.records import EpochRecord
 from ap_train.evaluation.across import answers_across
+from ap_train.evaluation.answers import evaluating
 from ap_train.training.augment import augmentation_of, mixing_of
 from ap_train.training.batches import Augmented, Batch, Share, loader_of, schedule_of
 from ap_train.training.criterion import Teacher, check_teacher, loss_of
@@ -85,6 +86,9 @@ def fit(
                 hint="leave out --drop-path",
             )
         stack.enter_context(second_head(module, wanted=teacher is not None))
+        if teacher is not None:
+            teacher.module.to(accelerator.device)
+            stack.enter_context(evaluating(teacher.module))
         training = _Training(
             machinery=stack.enter_context(machinery_of(module, options, accelerator)),
             source=source,
@@ -117,7 +121,7 @@ class _Training:
         self.accelerator = machinery.accelerator
         self.architecture = architecture
         self.options = options
-        self.teacher = None if teacher is None else _frozen(teacher, self.accelerator)
+        self.teacher = teacher
         self.keeper = keeper
         self.on_epoch = on_epoch
         self.progress = progress
@@ -348,8 +352,3 @@ class _Training:
             self.progress.warn(f"{name} cannot be read and is left out")
         skipped = (*self.standing.skipped, *fresh)
         self.standing = self.standing.model_copy(update={"skipped": skipped})
-
-
-def _frozen(teacher: Teacher, accelerator: "Accelerator") -> Teacher:
-    module = teacher.module.to(accelerator.device).eval().requires_grad_(requires_grad=False)
-    return Teacher(module=module, architecture=teacher.architecture)
