@@ -1,6 +1,6 @@
 """Run all benchmarks."""
 
-from benchmarks import budgets, kills, rules, scaling, speed
+from benchmarks import budgets, kills, recovery, rules, scaling, speed, training
 
 if __name__ == "__main__":
     budgets.main()
@@ -8,3 +8,5 @@ if __name__ == "__main__":
     kills.main()
     speed.main()
     scaling.main()
+    training.main()
+    recovery.main()

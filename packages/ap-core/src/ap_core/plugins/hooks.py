@@ -230,7 +230,8 @@ def ap_datasets() -> Iterable[DatasetOffer]:  # type: ignore[empty-body]
     """Offer data sets: images for calibrating and for judging.
 
     The thing that is offered is a function that takes a `ap_core.contracts.DataRequest` and
-    returns a `ap_core.contracts.DataSource`.
+    returns a `ap_core.contracts.DataSource`. Where it is a `ap_core.contracts.TrainingSource`, with
+    one method more, `split`, that gives the images of a split by their place, it can be trained on.
 
     Example, in my_plugin/plugin.py:
 
