@@ -8,18 +8,13 @@ from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import INPUT_SIZE
 from ap_core.contracts import WeightsPolicy
 from ap_train.cli.evaluation_view import evaluation_document, show_evaluation
+from ap_train.cli.image_options import with_image_options
 from ap_train.evaluation.options import EvalOptions
 
 
+@with_image_options
 @click.command("eval")
 @click.argument("subject", metavar="RUN|MODEL")
-@click.option("--data", metavar="NAME|DIR", help="Images; default: those of the run.")
-@click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where a data set that has a name lies, or goes.",
-)
 @click.option(
     "--split",
     type=click.Choice(["report", "held_out"]),
@@ -32,11 +27,6 @@ from ap_train.evaluation.options import EvalOptions
     type=click.IntRange(min=1),
     metavar="N",
     help="Images in either split; default: those of the run, or a share.",
-)
-@click.option(
-    "--on-corrupt",
-    type=click.Choice(["refuse", "skip"]),
-    help="What to do with images that cannot be read.",
 )
 @click.option(
     "--baseline",

@@ -6,6 +6,7 @@ import click
 
 from ap_core.cli.app import App, pass_app
 from ap_core.errors import UsageError
+from ap_train.cli.image_options import with_image_options
 from ap_train.cli.training_options import settings_of, training_options
 from ap_train.cli.views import finetuned_document, show_finetuned
 from ap_train.finetuning.options import FinetuneOptions
@@ -22,25 +23,14 @@ def _with_options(command: click.Command) -> click.Command:
 
 
 @_with_options
+@with_image_options
 @click.command()
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NAME|DIR", help="Images; default: those it was pruned with.")
-@click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where a data set that has a name lies, or goes.",
-)
 @click.option(
     "--held-out",
     type=click.IntRange(min=1),
     metavar="N",
     help="Images that choose the best epoch, and as many that report.",
-)
-@click.option(
-    "--on-corrupt",
-    type=click.Choice(["refuse", "skip"]),
-    help="What to do with images that cannot be read.",
 )
 @click.option(
     "--teacher",
