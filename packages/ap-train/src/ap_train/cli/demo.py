@@ -1,5 +1,6 @@
 """`ap demo`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -32,5 +33,5 @@ def demo(app: App, /, *, output: Path, seed: int, as_json: bool) -> None:
     if as_json:
         app.console.json(document((pruned,)) | {"finetuned": finetuned_document(finetuned)})
         return
-    show(app.console, (pruned,))
+    show(app.console, (replace(pruned, record=finetuned.record),))
     show_finetuned(app.console, finetuned)
