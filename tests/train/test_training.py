@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -376,3 +377,40 @@ def test_an_image_that_cannot_be_read_ends_an_epoch_or_is_left_out(
     skipping = replace(source, request=replace(request, on_corrupt="skip"))
     _, fitted = trained(network, skipping, architecture, **few)
     assert fitted.skipped == (broken,)
+
+
+class Once(InMemory):
+    """Keeps states like a directory does; dies when it is told to keep the second one."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.left = 1
+
+    def load(self, parts: Parts) -> Standing | None:
+        return load_state(self.path, parts) if self.path.exists() else None
+
+    def save(self, parts: Parts, standing: Standing) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        save_state(self.path, parts, standing)
+
+
+def test_an_epoch_that_stopped_after_its_last_update_is_still_judged(
+    network, digits, architecture, tmp_path
+) -> None:
+    few: dict[str, object] = {"max_steps": 4, "checkpoint_steps": 4}
+    whole, fitted = trained(network, digits, architecture, **few)
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            copy.deepcopy(network), digits, architecture, options(**few),
+            keeper=Once(tmp_path / "state"),
+        )  # fmt: skip
+    again = copy.deepcopy(network)
+    keeper = Once(tmp_path / "state")
+    keeper.left = 9
+    resumed = fit(again, digits, architecture, options(**few), keeper=keeper)
+    assert torch.equal(weights(again), whole)
+    assert resumed.history[0].selection_loss == fitted.history[0].selection_loss
+    assert resumed.history[0].loss == pytest.approx(fitted.history[0].loss)

@@ -73,7 +73,7 @@ class Schedule:
             for step in range(accumulate):
                 first = update * self.batch + (step * share.count + share.index) * size
                 yield [
-                    (int(order[place]), _seed(self.seed, epoch, place))
+                    (int(order[place]), seed_of(self.seed, epoch, place))
                     for place in range(first, first + size)
                 ]
 
@@ -187,6 +187,6 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(before[1])
 
 
-def _seed(*numbers: int) -> int:
+def seed_of(*numbers: int) -> int:
     """One seed of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -18,7 +18,7 @@ from ap_core.runs.records import EpochRecord
 from ap_train.evaluation.across import answers_across
 from ap_train.evaluation.answers import evaluating
 from ap_train.training.augment import augmentation_of, mixing_of
-from ap_train.training.batches import Augmented, Batch, Share, loader_of, schedule_of
+from ap_train.training.batches import Augmented, Batch, Share, loader_of, schedule_of, seed_of
 from ap_train.training.criterion import Teacher, check_teacher, loss_of
 from ap_train.training.depth import stochastic_depth
 from ap_train.training.keeping import InMemory, Keeper
@@ -164,8 +164,11 @@ class _Training:
 
     def _finished(self) -> bool:
         standing, patience = self.standing, self.options.patience
+        if standing.update:
+            # Taken up again within an epoch: that one is still to be judged.
+            return False
         if standing.epoch >= self.options.epochs or self._spent():
-            return bool(standing.history) or self.options.epochs == 0
+            return True
         if patience is None or standing.best is None:
             return False
         return standing.epoch - 1 - standing.best >= patience
@@ -197,8 +200,9 @@ class _Training:
                 self._split_further(error)
                 return
             except DataError:
+                # The other processes are waiting elsewhere: no waiting for them here.
                 self._settle()
-                self._save()
+                self._save(wait=False)
                 raise
             self.unsettled.append(loss)
             self.standing = self.standing.model_copy(update={"update": self.standing.update + 1})
@@ -251,7 +255,7 @@ class _Training:
         device = self.accelerator.device
         images = images.to(device, non_blocking=True, memory_format=self.machinery.layout)
         targets = labels.to(device, non_blocking=True)
-        seed = hash((self.options.seed, self.done, step, self.share.index)) % 2**63
+        seed = seed_of(self.options.seed, self.done, step, self.share.index)
         if self.mix is not None:
             images, targets = self.mix(images, targets, seed)
         taught = None
@@ -320,10 +324,11 @@ class _Training:
             f"top-1 {record.selection_top1:.2%}"
         )
 
-    def _save(self) -> None:
+    def _save(self, *, wait: bool = True) -> None:
         if self.accelerator.is_main_process:
             self.keeper.save(self.machinery.parts, self.standing)
-        self.accelerator.wait_for_everyone()
+        if wait:
+            self.accelerator.wait_for_everyone()
 
     def _split_further(self, error: torch.OutOfMemoryError) -> None:
         """Split updates into twice as many passes. Raises: ModelError where that is not wanted."""
