@@ -192,6 +192,7 @@ def test_random_weights_are_not_trained_unawares(tmp_path) -> None:
         (("--sync-bn",), 2, "--sync-bn needs GPUs"),
         (("--batch-size", "33", "--accumulate", "2"), 2, "cannot be split into 2 passes"),
         (("--batch-size", "5000"), 1, "do not fill a batch of 5000"),
+        (("--held-out", "50"), 2, "images that its trials were chosen on"),
         (("--resume",), 1, "was not trained: there is nothing to go on with"),
         (("--lr", "1e30", "--opt", "sgd", "--batch-size", "32"), 1, "at update"),
     ],

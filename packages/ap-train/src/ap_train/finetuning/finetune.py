@@ -301,6 +301,13 @@ def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> No
 
 def _source(registry: Registry, record: RunRecord, options: FinetuneOptions) -> TrainingSource:
     request = images_asked_for(record, options)
+    before = record.options
+    if request.name == before.get("data") and request.held_out != before.get("held_out"):
+        raise UsageError(
+            "other splits than those that the run was pruned with: they would report on images "
+            "that its trials were chosen on",
+            hint="leave out --held-out",
+        )
     source = open_source(registry, request)
     if not isinstance(source, TrainingSource):
         raise DataError(

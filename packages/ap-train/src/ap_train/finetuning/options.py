@@ -43,7 +43,8 @@ def images_asked_for(record: RunRecord, options: FinetuneOptions) -> DataRequest
         raise UsageError(
             "no images to train on: the run was pruned without any", hint="give some with --data"
         )
-    root = options.data_root or before.get("data_root")
+    same = name == before.get("data")
+    root = options.data_root or (before.get("data_root") if same else None)
     batch, batches = before["batch_size"], before["calibration_batches"]
     held_out = options.held_out or before.get("held_out")
     assert isinstance(batch, int)
