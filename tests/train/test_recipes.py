@@ -61,6 +61,10 @@ def test_a_recipe_goes_through_every_stage_once(recipe: Path, tmp_path: Path) ->
     assert repeated["stages"] == dict.fromkeys(stages, "there already")
     assert repeated["benchmark"] == document["benchmark"]
     assert repeated["evaluation"] == document["evaluation"]
+    shown = ap("run", recipe, "--output", tmp_path / "run").stdout
+    assert "there already" in shown
+    assert "latency, ms" in shown
+    assert "95 %" in shown
     words = "was trained with other options"
     assert_refused(
         1, words, "run", recipe, "--output", tmp_path / "run", "--set", "finetune.lr=1e-3"

@@ -22,7 +22,7 @@ from ap_core.runs.documents import Document, parse, readable
 from ap_core.runs.files import write
 from ap_core.runs.records import Record
 from ap_core.runs.schema import SCHEMA
-from ap_train.cli.evaluation_view import evaluation_document
+from ap_train.evaluation.document import evaluation_document
 from ap_train.evaluation.evaluate import Own, evaluate
 from ap_train.evaluation.options import EvalOptions
 from ap_train.finetuning.finetune import Given, finetune

@@ -35,7 +35,7 @@ def _accuracies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for name, measured in (("uncut", document.get("baseline")), ("small", document)):
         if isinstance(measured, dict):
-            top1 = measured["top1"]
+            top1 = measured["accuracy"]["top1"]
             low, high = top1["interval"]
             rows.append((name, f"{top1['value']:.2%}", f"{low:.2%} to {high:.2%}"))
     return rows

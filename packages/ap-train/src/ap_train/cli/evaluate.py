@@ -7,8 +7,9 @@ import click
 from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import INPUT_SIZE
 from ap_core.contracts import WeightsPolicy
-from ap_train.cli.evaluation_view import evaluation_document, show_evaluation
+from ap_train.cli.evaluation_view import show_evaluation
 from ap_train.cli.image_options import with_image_options
+from ap_train.evaluation.document import evaluation_document
 from ap_train.evaluation.options import EvalOptions
 
 

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 from ap_core.console import Cell, Console
 from ap_core.report.amounts import percent
-from ap_core.runs.schema import SCHEMA
+from ap_train.evaluation.document import FIGURES
 
 if TYPE_CHECKING:
-    from ap_train.evaluation.evaluate import ClassAccuracy, Evaluation, Measured
-    from ap_train.evaluation.intervals import Accuracy, Difference, Estimate
+    from ap_train.evaluation.evaluate import ClassAccuracy, Evaluation
+    from ap_train.evaluation.intervals import Estimate
 
 CONFIDENCE = "95 %"
-FIGURES = ("top1", "top5", "loss")
 NAMES = {"top1": "top-1", "top5": "top-5", "loss": "loss"}
 
 
@@ -34,31 +33,6 @@ def show_evaluation(console: Console, found: "Evaluation", *, per_class: bool) -
             f"difference: {found.network.name} less {found.baseline.name}, image by image; "
             "that of top-1 and top-5 in points"
         )
-
-
-def evaluation_document(found: "Evaluation", *, per_class: bool) -> dict[str, object]:
-    """JSON of an evaluation: integers, floats, and intervals as [low, high]."""
-    document: dict[str, object] = {
-        "schema": SCHEMA,
-        **_measured(found.network),
-        "split": found.split.value,
-        "images": len(found.network.answers.labels),
-        "confidence": 0.95,
-        "data": dict(found.data),
-        "baseline": None if found.baseline is None else _measured(found.baseline),
-        "difference": None if found.difference is None else _figures(found.difference),
-    }
-    if per_class:
-        document["classes"] = [
-            {
-                "class": each.label,
-                "images": each.images,
-                "top1": _estimate(each.top1),
-                "baseline_top1": _estimate(each.baseline),
-            }
-            for each in found.by_class()
-        ]
-    return document
 
 
 def _row(found: "Evaluation", figure: str) -> tuple[Cell, ...]:
@@ -89,25 +63,6 @@ def _apart(estimate: "Estimate", figure: str) -> tuple[str, str]:
     if figure == "loss":
         return f"{value:+.4f}", f"{low:+.4f} to {high:+.4f}"
     return f"{100 * value:+.2f}", f"{100 * low:+.2f} to {100 * high:+.2f}"
-
-
-def _measured(each: "Measured") -> dict[str, object]:
-    return {
-        "model": each.model,
-        "run": None if each.run is None else str(each.run),
-        "weights": each.weights,
-        "accuracy": _figures(each.accuracy),
-    }
-
-
-def _figures(found: "Accuracy | Difference") -> dict[str, object]:
-    return {figure: _estimate(getattr(found, figure)) for figure in FIGURES}
-
-
-def _estimate(found: "Estimate | None") -> dict[str, object] | None:
-    if found is None:
-        return None
-    return {"value": found.value, "interval": [found.low, found.high]}
 
 
 def _data(found: "Evaluation") -> str:
