@@ -288,8 +288,10 @@ class _Training:
     def _judge(self, seconds: float, speed: float) -> None:
         """Close the epoch: measure on the selection split, keep the best, save the state."""
         standing, parts = self.standing, self.machinery.parts
+        # On every process: statistics of batch norms are made the same.
+        judged = self.machinery.judged()
         answers = answers_across(
-            self.machinery.judged(),
+            judged,
             self.selection,
             self.architecture,
             self.accelerator,
@@ -309,7 +311,7 @@ class _Training:
         history = (*standing.history, record)
         best = max(history, key=lambda each: (each.selection_top1, -each.selection_loss))
         if best is record and self.accelerator.is_main_process:
-            self.keeper.best(self.machinery.judged())
+            self.keeper.best(judged)
         self.standing = Standing(
             epoch=standing.epoch + 1,
             accumulate=standing.accumulate,
