@@ -23,6 +23,9 @@ QUICK = {
     "sched": "constant",
 }  # fmt: skip
 
+WAIT = 300
+"""Seconds after which a process must have hung."""
+
 TERSE = ("--batch-size", "32", "--min-scale", "0.8")
 
 
@@ -60,7 +63,7 @@ def ap(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("ap")
     return subprocess.run(
         [program, *map(str, arguments)],
-        capture_output=True, text=True, env=environment(**more), check=False,
+        capture_output=True, timeout=WAIT, text=True, env=environment(**more), check=False,
     )  # fmt: skip
 
 
@@ -81,7 +84,7 @@ def torchrun(processes: int, *arguments: object) -> subprocess.CompletedProcess[
             sys.executable, "-m", "torch.distributed.run", "--standalone",
             "--nproc_per_node", str(processes), "-m", "ap_core", *map(str, arguments),
         ],
-        capture_output=True, text=True, env=environment(), check=False,
+        capture_output=True, timeout=WAIT, text=True, env=environment(), check=False,
     )  # fmt: skip
 
 
