@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from runs import ap, assert_refused, pruned_run
+from runs import ap, assert_refused, pruned_run, torchrun
 
 from ap_core.errors import UnknownNameError, UsageError
 from ap_train.recipes.recipe import read_recipe, shipped
@@ -153,3 +153,15 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[prune")
     with pytest.raises(UsageError, match="is no TOML"):
         read_recipe(str(tmp_path / "bad.toml"))
+
+
+def test_two_processes_follow_a_recipe_together(recipe: Path, tmp_path: Path) -> None:
+    done = torchrun(2, "run", recipe, "--output", tmp_path / "run", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert set(document["stages"].values()) == {"done"}
+    assert document["evaluation"]["images"] == 359
+    training = json.loads((tmp_path / "run" / "finetune" / "training.json").read_text())
+    assert training["processes"] == 2
+    again = torchrun(2, "run", recipe, "--output", tmp_path / "run", "--json")
+    assert set(json.loads(again.stdout)["stages"].values()) == {"there already"}

@@ -166,10 +166,11 @@ class _Kitchen:
         """Document of this name, made anew where the weights or other inputs have changed."""
         place = self.output / name
         wanted = json.loads(json.dumps({"weights": self._weights(), **inputs}))
-        if place.exists():
-            there = parse(place.read_bytes(), where=str(place))
-            if there.get("inputs") == wanted:
-                return THERE, there
+        there = parse(place.read_bytes(), where=str(place)) if place.exists() else {}
+        # All have looked before the main process writes.
+        self.accelerator.wait_for_everyone()
+        if there.get("inputs") == wanted:
+            return THERE, there
         made = make()
         if made is not None:
             made = {"schema": SCHEMA, "inputs": wanted, **made}

@@ -106,6 +106,8 @@ def _finetune(
     registry = registry or Registry.from_entry_points()
     accelerator = given.accelerator or accelerator_of(options.training)
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
+    # All have read what there was before the main process writes.
+    accelerator.wait_for_everyone()
     with _held(path, accelerator, progress) as run:
         record = run.record()
         _check(run, record, options)
