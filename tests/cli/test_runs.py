@@ -206,7 +206,7 @@ def test_one_run_is_shown_in_full(home):
         "MACs 47,999,000 of 96,000,000",
         "value 0.7500 (at most 0.8000)",
         "top-1 before 90.00%",
-        "top-1 80.00%",
+        "top-1 after the cut 80.00%",
         "seconds load 1.2",
         'strategy {"floor": 0.1, "keep": ["stem"]}',
         "checkpoint -",
