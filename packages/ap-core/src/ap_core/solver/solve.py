@@ -329,11 +329,9 @@ def _plan(
 
 def _best(worth: Worth, lanes: Sequence[int] | range, width: int, whole: int) -> tuple[int, ...]:
     """Flat indices of the best channels of some lanes, ascending."""
-    return tuple(
-        lane * whole + channel
-        for lane in lanes
-        for channel in sorted(worth.order[lane, :width].tolist())
-    )
+    some = np.asarray(lanes, np.int64)
+    channels = np.sort(worth.order[some, :width], axis=1)
+    return tuple((some[:, None] * whole + channels).ravel().tolist())
 
 
 def _best_heads(worth: Worth | None, size: int, kept: int, count: int) -> tuple[int, ...]:
