@@ -27,6 +27,7 @@ class Step:
     costs: (caps,) lists of arrays over (neighbours) if linear, else over (variable, neighbours),
         that broadcast against each other: their sum is the cost, per unit of width if linear.
     tables: numbers of the steps whose tables this variable is in.
+    falls: if linear, the negated value that a channel adds from one option to the next, ascending.
     """
 
     variable: int
@@ -34,6 +35,7 @@ class Step:
     linear: bool
     costs: tuple[tuple[FloatArray, ...], ...] = field(repr=False)
     tables: tuple[int, ...]
+    falls: FloatArray = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,8 @@ class Elimination:
             for cap, arrays in zip(prices, step.costs, strict=True):
                 for array in arrays:
                     price = price + cap * array
-            return _conjugate(variable.values, variable.widths[:, 0], price)
+            choice = np.searchsorted(step.falls, -price, side="left")
+            return variable.values[choice] - price * variable.widths[choice, 0], choice
         size = len(variable)
         score = variable.values.reshape(size, *[1] * len(shape))
         for cap, arrays in zip(prices, step.costs, strict=True):
@@ -144,8 +147,10 @@ def _step(
         for number, coefficient in enumerate(product.coefficients):
             if coefficient:
                 costs[number].append(coefficient * shape)
+    each = problem.variables[variable]
     return Step(
         variable=variable,
+        falls=-np.diff(each.values) / np.diff(each.widths[:, 0]) if linear else np.empty(0),
         neighbours=neighbours,
         linear=linear,
         costs=tuple(_merged(arrays) for arrays in costs),
@@ -170,16 +175,6 @@ def _is_linear(problem: Problem, variable: int, products: Sequence[Product]) -> 
         return all(p == (1,) for p in powers)
     slopes = np.diff(each.values) / np.diff(each.widths[:, 0])
     return bool((np.diff(slopes) <= 1e-12 * np.abs(slopes[:-1])).all())
-
-
-def _conjugate(
-    values: FloatArray, widths: IntArray, price: FloatArray
-) -> tuple[FloatArray, IntArray]:
-    """Best option of a concave curve at every price of a channel, and what it is worth there."""
-    # np.diff would take twice as long, and this is the innermost step.
-    slopes = (values[1:] - values[:-1]) / (widths[1:] - widths[:-1])
-    choice = np.searchsorted(-slopes, -price, side="left")
-    return values[choice] - price * widths[choice], np.asarray(choice)
 
 
 def _aligned(table: FloatArray, over: tuple[int, ...], axes: tuple[int, ...]) -> FloatArray:
