@@ -79,7 +79,7 @@ def test_a_shipped_recipe_goes_through_every_stage_on_images_of_full_size(tmp_pa
     few = (
         "prune.weights=random", "prune.num_classes=32", "prune.batch_size=4", "prune.held_out=32",
         "prune.calibration_batches=1", "finetune.from_scratch=true", "finetune.max_steps=1",
-        "finetune.batch_size=4", "finetune.warmup_epochs=0", "rounds=3",
+        "finetune.batch_size=4", "finetune.warmup_epochs=0",
     )  # fmt: skip
     arguments = [word for each in few for word in ("--set", each)]
     done = ap(

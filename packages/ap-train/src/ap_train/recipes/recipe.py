@@ -6,8 +6,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from ap_core.errors import UsageError, unknown_name
 from ap_core.pipeline.options import PruneOptions
 from ap_core.runs.records import Record
@@ -31,7 +29,6 @@ class Recipe(Record):
     finetune: dict[str, Any] | None = None
     evaluate: bool = True
     benchmark: bool = True
-    rounds: int = Field(default=7, ge=3, description="rounds of the latency benchmark")
 
     def prune_options(self) -> PruneOptions:
         """What to prune, to which budget. Raises: UsageError."""
