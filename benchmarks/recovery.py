@@ -36,8 +36,8 @@ from benchmarks.output import Row, show
 
 SIZE = (3, 32, 32)
 SHARES = (0.5, 0.3)
-TUNING = 3
-GENTLE = {"batch_size": 32, "min_scale": 0.8, "weight_decay": 0.02, "distillation": "none"}
+GENTLE = {"batch_size": 32, "min_scale": 0.8, "weight_decay": 0.02}
+TUNING = {"epochs": 3, "warmup_epochs": 0, "lr": 5e-4}
 RATIOS = 14
 """Bisections of the peer's ratio."""
 
@@ -48,13 +48,21 @@ class Kind:
 
     name: str
     epochs: int
+    warmup: int
+    lr: float
     made_with: Mapping[str, int]
 
 
 KINDS = (
-    Kind(name="test_resnet", epochs=12, made_with={}),
-    Kind(name="test_convnext", epochs=12, made_with={}),
-    Kind(name="test_vit", epochs=40, made_with={"img_size": 32, "patch_size": 4}),
+    Kind(name="test_resnet", epochs=12, warmup=1, lr=2e-3, made_with={}),
+    Kind(name="test_convnext", epochs=20, warmup=2, lr=1e-3, made_with={}),
+    Kind(
+        name="test_vit",
+        epochs=40,
+        warmup=5,
+        lr=1e-3,
+        made_with={"img_size": 32, "patch_size": 4},
+    ),
 )
 
 
@@ -72,7 +80,7 @@ def main() -> None:
             found = [measured(kind, data, seed) for seed in range(given.seeds)]
             rows += [_row(kind, data, share, found) for share in SHARES]
             print(rows[-2:], flush=True)
-    show("recovery", rows, about=__doc__ or "", note=f"{given.seeds} seeds, {TUNING} epochs")
+    show("recovery", rows, about=__doc__ or "", note=f"{given.seeds} seeds, {TUNING['epochs']} epochs")
 
 
 def measured(kind: Kind, data: str, seed: int) -> dict[str, float]:
@@ -87,7 +95,8 @@ def measured(kind: Kind, data: str, seed: int) -> dict[str, float]:
         registry, DataRequest(name=data, root=None, architecture=architecture, seed=seed)
     )
     assert isinstance(source, IndexedSource)
-    train(network, source, architecture, epochs=kind.epochs, lr=2e-3, seed=seed)
+    whole = {"epochs": kind.epochs, "warmup_epochs": kind.warmup, "lr": kind.lr, "seed": seed}
+    train(network, source, architecture, whole)
     found = {"baseline": top1(network, source)}
     for share in SHARES:
         ours = cut_by_ap(network, data, share, seed)
@@ -114,7 +123,7 @@ def _stages(
     taught = {"tuned": None, "taught": Teacher(module=whole, architecture=architecture)}
     for name, teacher in taught.items():
         tuned = copy.deepcopy(cut)
-        train(tuned, source, architecture, epochs=TUNING, lr=5e-4, seed=seed, teacher=teacher)
+        train(tuned, source, architecture, TUNING | {"seed": seed}, teacher)
         found[f"{lead} {name}"] = top1(tuned, source)
     return found
 
@@ -123,23 +132,13 @@ def train(
     network: nn.Module,
     source: IndexedSource,
     architecture: Architecture,
-    *,
-    epochs: int,
-    lr: float,
-    seed: int,
+    given: Mapping[str, object],
     teacher: Teacher | None = None,
 ) -> None:
     """Train in place."""
-    given = {
-        **GENTLE,
-        "epochs": epochs,
-        "lr": lr,
-        "seed": seed,
-        "warmup_epochs": min(1, epochs // 8),
-    }
-    if teacher is not None:
-        given["distillation"] = "soft"
-    fit(network, source, architecture, options_of("short", given), teacher=teacher)
+    learnt = {"distillation": "none" if teacher is None else "soft"}
+    options = options_of("short", {**GENTLE, **given, **learnt})
+    fit(network, source, architecture, options, teacher=teacher)
 
 
 def top1(network: nn.Module, source: IndexedSource) -> float:

@@ -1,5 +1,8 @@
 """Which rule suits which importance: accuracy after the cut, without fine-tuning.
 
+A rule says how the scores of a group's layers become one, how they are ranked and normalised, and
+how strongly widths are evened out.
+
 Five small networks are trained on scikit-learn's digits, then cut to 75, 50 and 35 % of their
 MACs by each rule; statistics of batch norms are re-estimated, nothing is trained again. Mean top-1
 on the held-out split, over networks and targets; a target that a rule cannot reach counts as
@@ -43,6 +46,7 @@ NETWORKS = {
 
 SIZE = (3, 32, 32)
 IMPORTANCES = ("taylor", "fisher", "l2")
+REDUCTIONS = (Reduction.SUM, Reduction.MEAN)
 RULES = (
     ("global", "none"),
     ("isomorphic", "none"),
@@ -81,24 +85,27 @@ def accuracies(registry: Registry, name: str, checkpoint: Path) -> Iterator[tupl
         target_macs="75%,50%,35%",
     )
     session = open_session(registry, options, WarningsOnly())
-    for importance, (ranking, normalisation), smoothing in product(IMPORTANCES, RULES, SMOOTHINGS):
+    for importance, reduction, (ranking, normalisation), smoothing in product(
+        IMPORTANCES, REDUCTIONS, RULES, SMOOTHINGS
+    ):
         strategy = Strategy.model_validate(
             {
                 "importance": importance,
+                "reduction": reduction,
                 "ranking": ranking,
                 "normalisation": normalisation,
                 "smoothing": smoothing,
             }
         )
         for found in _accuracies(session, strategy):
-            yield f"{importance}, {ranking}, {normalisation}, {smoothing:g}", found
+            yield f"{importance}, {reduction}, {ranking}, {normalisation}, {smoothing:g}", found
 
 
 def _accuracies(session: Session, strategy: Strategy) -> Iterator[float]:
     if session.data is None:
         raise RuntimeError("no images")
     measure = measure_with(session.registry, session.data, SIZE, report=False)
-    scores = session.book.scores(strategy.importance, Reduction.MEAN)
+    scores = session.book.scores(strategy.importance, strategy.reduction)
     for budget in budgets_of(session.options, session.network):
         try:
             plan = solve(session.network, scores, strategy, budget)
@@ -127,9 +134,10 @@ def main() -> None:
 
 def _row(rule: str, by_name: dict[str, list[float]]) -> Row:
     means = {name: 100 * sum(v) / len(v) for name, v in by_name.items()}
-    importance, ranking, normalisation, smoothing = rule.split(", ")
+    importance, reduction, ranking, normalisation, smoothing = rule.split(", ")
     return {
         "importance": importance,
+        "reduction": reduction,
         "ranking": ranking,
         "normalisation": normalisation,
         "smoothing": smoothing,

@@ -31,7 +31,7 @@ from ap_core.pipeline.prune import prune
 from ap_core.pipeline.session import open_session
 from ap_core.plugins.registry import Registry
 from ap_core.solver import solve
-from ap_core.strategy import Reduction, Strategy
+from ap_core.strategy import Strategy
 from benchmarks.output import Row, show
 
 MODEL, TARGET = "convnext_small", 8.48e9
@@ -93,7 +93,7 @@ def solving() -> list[Row]:
     registry = Registry.from_entry_points()
     options = PruneOptions.model_validate({"model": MODEL, "weights": "random"})
     session = open_session(registry, options, WarningsOnly())
-    scores = session.book.scores("l2", Reduction.MEAN)
+    scores = session.book.scores("l2")
     network = session.network
     cap = parse_targets(f"{TARGET / 2e9}", Metric.MACS)[0].cap(
         CostModel(network).macs(network.whole)

@@ -46,8 +46,10 @@ class Strategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     importance: str = Field(default="l2", description="criterion that scores the channels")
-    reduction: Reduction = Field(
-        default=Reduction.MEAN, description="how the scores of a group's layers become one"
+    reduction: Reduction | None = Field(
+        default=None,
+        description="how the scores of a group's layers become one; none: what suits the "
+        "importance",
     )
     normalisation: Normalisation | None = Field(
         default=None,

@@ -29,6 +29,15 @@ def require_data(offer: ImportanceOffer, *, given: bool) -> None:
         )
 
 
+def suited_reduction(offer: ImportanceOffer) -> Reduction:
+    """Changes of the loss add up over the layers that lose a channel; norms of weights do not.
+
+    By the mean, a channel that every block reads and writes would count like one that two layers
+    share.
+    """
+    return Reduction.SUM if offer.additive else Reduction.MEAN
+
+
 class ScoreBook:
     """Scores of one network by importance and reduction; kept in the run once there is one."""
 
@@ -59,12 +68,15 @@ class ScoreBook:
         )
 
     def scores(
-        self, importance: str, reduction: Reduction, run: RunDirectory | None = None
+        self, importance: str, reduction: Reduction | None = None, run: RunDirectory | None = None
     ) -> Scores:
         """Scores of every channel; a run that lacks them gets them.
 
+        reduction: None for what suits the importance.
         Raises: UnknownNameError, DataError where there is no data.
         """
+        if reduction is None:
+            reduction = suited_reduction(self._registry.importances[importance])
         key = (importance, reduction)
         if key not in self._known:
             self._known[key] = self._kept(importance, reduction, run) or self._fresh(*key)

@@ -34,8 +34,7 @@ def propose(strategist: Strategist, evidence: Evidence) -> Strategy | None:
 def bind(strategy: Strategy, base: Strategy) -> Strategy:
     """Same strategy, but what the user's options protect or fix stays so.
 
-    The reduction stays too: the scores at hand were made with it. Of globs that match, the last
-    one wins: hence the base strategy's stand last.
+    Of globs that match, the last one wins: hence the base strategy's stand last.
     """
     floors = {
         name: max(share, base.floor)
@@ -45,7 +44,7 @@ def bind(strategy: Strategy, base: Strategy) -> Strategy:
     widths = {name: share for name, share in strategy.widths.items() if name not in base.widths}
     return strategy.model_copy(
         update={
-            "reduction": base.reduction,
+            "reduction": strategy.reduction if base.reduction is None else base.reduction,
             "floor": max(strategy.floor, base.floor),
             "floors": floors | base.floors,
             "widths": widths | base.widths,

@@ -1,6 +1,6 @@
 """Glyphs: generated pictures of letters and figures in clutter; 32 classes, no download.
 
-Much harder than digits: an image is meant to be named by a person, but not at a glance.
+Harder than digits: colours, texture, clutter, blur and grain, turned and sheared characters.
 """
 
 import hashlib

@@ -21,16 +21,16 @@ CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey, as Pillow's; ITU-R 601-2."""
 
-CONTRAST = (65.0, 120.0)
+CONTRAST = (90.0, 140.0)
 """Least and greatest difference in grey, of 255, between a character and the ground."""
 
-CLUTTER = (15.0, 80.0)
+CLUTTER = (10.0, 50.0)
 """Same, between clutter and the ground."""
 
-HEIGHT = (0.42, 0.78)
-TURN = (-radians(25.0), radians(25.0))
-SHEAR = (-0.25, 0.25)
-SHIFT = (-0.14, 0.14)
+HEIGHT = (0.55, 0.85)
+TURN = (-radians(15.0), radians(15.0))
+SHEAR = (-0.15, 0.15)
+SHIFT = (-0.08, 0.08)
 """Of the character's height, angle, slant and middle."""
 
 STROKES = (0.0, 0.03, 0.06)
@@ -39,7 +39,7 @@ STROKES = (0.0, 0.03, 0.06)
 CAPITAL = 0.6
 """Height of a capital in a stencil, as a share of the stencil's side: W with thick strokes fits."""
 
-STENCIL = 1.25
+STENCIL = 1.42
 """Side of a stencil in sides of a picture: capitals in it are as high as the highest shown."""
 
 MASTER = 240

@@ -17,13 +17,13 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
             "epochs": 10, "batch_size": 256, "opt": "adamw", "lr": 1.5e-5, "weight_decay": 0.05,
             "sched": "cosine", "distillation": "soft", "min_scale": 0.35,
         },
-        # After DepGraph, Fang et al. 2023, arXiv:2301.12900: 100 epochs of SGD; the rest is ours.
+        # Fang et al. 2024, "Isomorphic pruning", arXiv:2407.04616, the script for ResNet-50 at 2 G.
         "resnet": {
-            "epochs": 100, "batch_size": 1024, "opt": "sgd", "lr": 0.04, "momentum": 0.9,
+            "epochs": 100, "batch_size": 256, "opt": "sgd", "lr": 0.04, "momentum": 0.9,
             "weight_decay": 1e-4, "sched": "step", "decay_epochs": 30, "decay_rate": 0.1,
             "min_scale": 0.08, "distillation": "none",
         },
-        # Touvron et al. 2021, arXiv:2012.12877; the learning rate is 5e-4 for 512 images.
+        # Touvron et al. 2021, arXiv:2012.12877, and its main.py: the learning rate is 5e-4 for 512.
         "deit": {
             "epochs": 300, "batch_size": 1024, "opt": "adamw", "lr": 1e-3, "weight_decay": 0.05,
             "sched": "cosine", "warmup_epochs": 5, "warmup_lr": 1e-6, "min_lr": 1e-5,
@@ -31,7 +31,7 @@ PRESETS: Mapping[str, Settings] = MappingProxyType(
             "auto_augment": "rand-m9-mstd0.5-inc1", "repeats": 3, "drop_path": 0.1,
             "distillation": "hard",
         },
-        # Liu et al. 2022, arXiv:2201.03545.
+        # Liu et al. 2022, arXiv:2201.03545, and its TRAINING.md for ConvNeXt-S.
         "convnext": {
             "epochs": 300, "batch_size": 4096, "opt": "adamw", "lr": 4e-3, "weight_decay": 0.05,
             "sched": "cosine", "warmup_epochs": 20, "warmup_lr": 0.0, "min_lr": 1e-6,
