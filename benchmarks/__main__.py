@@ -1,12 +1,24 @@
-"""Run all benchmarks."""
+"""Run the benchmarks that are named; without names, all of them."""
 
-from benchmarks import budgets, kills, recovery, rules, scaling, speed, training
+import argparse
+from importlib import import_module
+
+NAMES = (
+    "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes",
+)  # fmt: skip
+
+
+def main() -> None:
+    """One after the other, as they were named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    names = parser.parse_args().names
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    for name in names or NAMES:
+        import_module(f"benchmarks.{name}").main()
+
 
 if __name__ == "__main__":
-    budgets.main()
-    rules.main()
-    kills.main()
-    speed.main()
-    scaling.main()
-    training.main()
-    recovery.main()
+    main()

@@ -10,9 +10,12 @@ smallest) over the seeds.
 import argparse
 import copy
 import statistics
+import sys
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import timm
 import torch
@@ -66,21 +69,22 @@ KINDS = (
 )
 
 
-def main() -> None:
+def main(words: Sequence[str] = ()) -> None:
     """Every network, data set, share and seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["digits", "glyphs"])
     parser.add_argument("--networks", nargs="+", default=[kind.name for kind in KINDS])
     parser.add_argument("--seeds", type=int, default=3)
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     warnings.filterwarnings("ignore", module="torch_pruning")
-    rows: list[Row] = []
     for data in given.data:
+        rows: list[Row] = []
         for kind in (kind for kind in KINDS if kind.name in given.networks):
             found = [measured(kind, data, seed) for seed in range(given.seeds)]
             rows += [_row(kind, data, share, found) for share in SHARES]
             print(rows[-2:], flush=True)
-    show("recovery", rows, about=__doc__ or "", note=f"{given.seeds} seeds, {TUNING['epochs']} epochs")
+        note = f"{given.seeds} seeds, {TUNING['epochs']} epochs"
+        show(f"recovery-{data}", rows, about=__doc__ or "", note=note)
 
 
 def measured(kind: Kind, data: str, seed: int) -> dict[str, float]:
@@ -148,9 +152,6 @@ def top1(network: nn.Module, source: IndexedSource) -> float:
 
 def cut_by_ap(network: nn.Module, data: str, share: float, seed: int) -> nn.Module:
     """Our cut, before any recovery."""
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as place:
         options = PruneOptions(
             model=type(network).__name__, input_size=SIZE, target_macs=f"{100 * share}%",
@@ -226,4 +227,4 @@ def _spread(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

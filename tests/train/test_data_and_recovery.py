@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 
 from ap_core.contracts import Architecture, DataRequest, Split
-from ap_core.errors import DataError, ModelError
+from ap_core.errors import DataError, ModelError, UsageError
+from ap_core.pipeline.data import open_source
+from ap_core.plugins.registry import Registry
 from ap_train.batchnorm import reestimate
 from ap_train.data.digits import open_digits
 from ap_train.data.folder import open_folder
@@ -91,7 +93,7 @@ def test_networks_of_one_channel_see_grey_images(folder: Path) -> None:
 
 def test_a_folder_that_torchvision_reads_is_the_same_through_timm(folder: Path) -> None:
     source = open_timm(asked("torch/image_folder", root=folder, calibration=8))
-    assert source.num_classes == 2
+    assert source.classes == open_folder(asked(str(folder))).classes == ("cats", "dogs")
     assert len(source.splits.of(Split.REPORT)) == 6
     assert next(source.held_out())[0].shape[1:] == (3, 32, 32)
 
@@ -152,6 +154,11 @@ def test_folders_of_no_use_are_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(DataError, match="holds no image"):
         open_folder(asked("folder", root=folder))
+
+
+def test_a_root_that_does_nothing_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--data-root does nothing"):
+        open_source(Registry.from_entry_points(), asked(str(folder), root=tmp_path))
 
 
 def test_too_few_images_are_refused(folder: Path) -> None:

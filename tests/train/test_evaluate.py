@@ -453,6 +453,7 @@ def test_the_document_of_two_processes_is_that_of_one(run) -> None:
     document = json.loads(alone.stdout)
     assert document["images"] == 359
     assert sum(each["images"] for each in document["classes"]) == 359
+    assert [each["name"] for each in document["classes"]] == list("0123456789")
     assert shared.stdout == alone.stdout
 
 

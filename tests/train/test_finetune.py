@@ -147,6 +147,39 @@ def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None
     assert json.loads(again.stdout)["epochs"] == 3
 
 
+def test_a_full_disk_keeps_the_last_state_and_the_training_goes_on(convnext, tmp_path) -> None:
+    arguments = (*TERSE, "--epochs", 2, "--max-steps", 4, "--checkpoint-steps", 1, "--workers", 0)
+    (tmp_path / "roomy").mkdir()
+    roomy = copied(convnext, tmp_path / "roomy")
+    assert ap("finetune", roomy, *arguments).returncode == 0
+    place = tmp_path / "disk"
+    place.mkdir()
+    weights_size = (convnext / "model.safetensors").stat().st_size
+    used = sum(file.stat().st_size for file in convnext.rglob("*") if file.is_file())
+    # A state has the weights and two moments of them: there is room for one, not for the next.
+    size = used + 5 * weights_size
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a disk here")
+    try:
+        cramped = copied(convnext, place)
+        full = ap("finetune", cramped, *arguments)
+        assert full.returncode == 1, full.stderr
+        assert "No space left on device" in full.stderr
+        assert "Traceback" not in full.stderr
+        assert (cramped / "finetune" / "state.safetensors").exists()
+        assert not list(cramped.rglob("*.tmp*"))
+        remount = ["mount", "-o", f"remount,size={size + 9 * weights_size}", str(place)]
+        subprocess.run(remount, check=True)
+        done = ap("finetune", cramped, "--resume")
+        assert done.returncode == 0, done.stderr
+        for name in ("best.safetensors", "last.safetensors"):
+            one, other = (run / "finetune" / name for run in (roomy, cramped))
+            assert one.read_bytes() == other.read_bytes()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
 def _wait_for_state(run: Path, running: subprocess.Popen[bytes]) -> None:
     """Until the process has begun to train, and there is something to go on with."""
     before = _moment(run)

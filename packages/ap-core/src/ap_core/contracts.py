@@ -335,7 +335,13 @@ class ImageSet(Protocol):
 
 @runtime_checkable
 class TrainingSource(DataSource, Protocol):
-    """A data source that can be trained on: it also gives images by their place."""
+    """A data source that can be trained on: it also gives images by their place.
+
+    classes: names of the classes, in the order of their labels.
+    """
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
 
     def split(self, split: Split) -> ImageSet:
         """Images of one split."""

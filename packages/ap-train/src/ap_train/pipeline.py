@@ -39,7 +39,7 @@ BENCHMARK = "benchmark.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cooked:
+class RecipeResult:
     """What a recipe came to.
 
     stages: what was done of each: "done", or "there already".
@@ -61,7 +61,7 @@ def run_recipe(
     command: Sequence[str] = (),
     registry: Registry | None = None,
     progress: Progress | None = None,
-) -> Cooked:
+) -> RecipeResult:
     """Load, prune, recover, fine-tune, evaluate, benchmark, report, in one run directory.
 
     A stage whose result is there, made of the same inputs, is skipped; one that was stopped goes
@@ -72,18 +72,18 @@ def run_recipe(
     options, training = recipe.prune_options(), recipe.finetune_options()
     accelerator = accelerator or accelerator_of((training or FinetuneOptions()).training)
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
-    kitchen = _Kitchen(output, accelerator, command, registry, progress)
-    stages = {"prune": kitchen.prune(options)}
+    stage = _Stages(output, accelerator, command, registry, progress)
+    stages = {"prune": stage.prune(options)}
     if training is not None:
-        stages["finetune"] = kitchen.finetune(training)
+        stages["finetune"] = stage.finetune(training)
     evaluation = benchmark = None
     if recipe.evaluate and options.data:
-        stages["evaluate"], evaluation = kitchen.kept(EVALUATION, kitchen.evaluation)
+        stages["evaluate"], evaluation = stage.kept(EVALUATION, stage.evaluation)
     if recipe.benchmark:
-        stages["benchmark"], benchmark = kitchen.kept(
-            BENCHMARK, kitchen.benchmark, machine=environment()
+        stages["benchmark"], benchmark = stage.kept(
+            BENCHMARK, stage.benchmark, machine=environment()
         )
-    return Cooked(
+    return RecipeResult(
         path=output,
         stages=stages,
         evaluation=evaluation,
@@ -92,7 +92,7 @@ def run_recipe(
     )
 
 
-class _Kitchen:
+class _Stages:
     """Stages of one recipe in one directory."""
 
     def __init__(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ap_core.contracts import Architecture, DataRequest, DataSource
-from ap_core.errors import DataError
+from ap_core.errors import DataError, UsageError
 from ap_core.pipeline.options import PruneOptions
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
@@ -37,7 +37,8 @@ def open_data(
 def open_source(registry: Registry, request: DataRequest) -> DataSource:
     """Images of a data set that is offered, or of a folder.
 
-    Raises: UnknownNameError; DataError, also where they are of other classes than the network's.
+    Raises: UnknownNameError; UsageError for a root that does nothing; DataError, also where they
+    are of other classes than the network's.
     """
     source = _open(registry, request)
     classes = request.architecture.num_classes
@@ -56,6 +57,11 @@ def _open(registry: Registry, request: DataRequest) -> DataSource:
         if any(request.name.startswith(prefix) for prefix in offers[name].prefixes):
             return offers[name].make()(request)
     if request.name not in offers and _is_path(request.name):
+        if request.root is not None:
+            raise UsageError(
+                f"{request.name} is a folder: --data-root does nothing",
+                hint="leave --data-root out, or take --data folder with it",
+            )
         return offers[FOLDER].make()(replace(request, name=FOLDER, root=Path(request.name)))
     return offers[request.name].make()(request)
 

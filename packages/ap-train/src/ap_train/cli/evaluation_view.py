@@ -45,7 +45,7 @@ def _row(found: "Evaluation", figure: str) -> tuple[Cell, ...]:
 
 
 def _class_row(each: "ClassAccuracy", found: "Evaluation") -> tuple[Cell, ...]:
-    row: list[Cell] = [each.label, each.images]
+    row: list[Cell] = [each.name, each.images]
     for estimate in (each.top1, each.baseline)[: 1 if found.baseline is None else 2]:
         row += (None, None) if estimate is None else _spelt(estimate, "top1")
     return tuple(row)

@@ -66,7 +66,7 @@ def run(
     if data is not None:
         wanted = merged(wanted, "prune", {"data": data})
     place = output or Path("runs") / Path(recipe).stem
-    from ap_train.cli.cooked_view import cooked_document, show_cooked
+    from ap_train.cli.recipe_view import recipe_document, show_recipe
     from ap_train.pipeline import run_recipe
 
     done = run_recipe(
@@ -79,6 +79,6 @@ def run(
     if not done.main:
         return
     if as_json:
-        app.console.json(cooked_document(done))
+        app.console.json(recipe_document(done))
         return
-    show_cooked(app.console, wanted, done)
+    show_recipe(app.console, wanted, done)

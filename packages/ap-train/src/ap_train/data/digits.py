@@ -19,7 +19,7 @@ class Digits:
     """The digits, enlarged to (height, width)."""
 
     size: tuple[int, int]
-    num_classes: int = 10
+    classes: tuple[str, ...] = tuple("0123456789")
     reserved: IntArray = field(default_factory=NONE.copy)
     sized: bool = True
     mirrors: bool = False

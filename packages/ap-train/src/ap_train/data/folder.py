@@ -29,7 +29,7 @@ class Folder:
     files: tuple[str, ...]
     labels: IntArray
     reserved: IntArray
-    num_classes: int
+    classes: tuple[str, ...]
     sha256: str
     sized: bool = False
     mirrors: bool = True
@@ -82,7 +82,7 @@ def read_folder(root: Path) -> Folder:
         files=tuple(path for path, _, _ in found),
         labels=np.array([label for _, label, _ in found], np.int64),
         reserved=np.arange(kept or len(found), len(found)),
-        num_classes=len(classes),
+        classes=tuple(classes),
         sha256=hashlib.sha256(listing.encode(errors="surrogateescape")).hexdigest(),
     )
 

@@ -35,7 +35,7 @@ class Glyphs:
 
     size: tuple[int, int]
     count: int = COUNT
-    num_classes: int = len(CHARACTERS)
+    classes: tuple[str, ...] = tuple(CHARACTERS)
     reserved: IntArray = field(default_factory=NONE.copy)
     sized: bool = True
     mirrors: bool = False
@@ -43,7 +43,7 @@ class Glyphs:
     @cached_property
     def labels(self) -> IntArray:
         """Place in CHARACTERS of what every image shows, (count,)."""
-        return np.arange(self.count) % self.num_classes
+        return np.arange(self.count) % len(self.classes)
 
     def read(self, index: int) -> Image.Image:
         """The image, in colour."""

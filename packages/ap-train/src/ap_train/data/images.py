@@ -12,6 +12,7 @@ IntArray = NDArray[np.int64]
 class Images(Protocol):
     """Labelled images, read one at a time; may travel to another process.
 
+    classes: their names, in the order of the labels.
     labels: class of every image, (n,).
     reserved: numbers of the images that the data set itself sets apart for reporting; may be empty.
     sized: whether images come in the network's input size, to be neither resized nor cropped.
@@ -19,7 +20,7 @@ class Images(Protocol):
     """
 
     @property
-    def num_classes(self) -> int: ...
+    def classes(self) -> tuple[str, ...]: ...
     @property
     def labels(self) -> IntArray: ...
     @property

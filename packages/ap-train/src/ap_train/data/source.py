@@ -65,7 +65,12 @@ class IndexedSource:
     @property
     def num_classes(self) -> int:
         """How many classes the labels name."""
-        return self.images.num_classes
+        return len(self.images.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names, in the order of the labels."""
+        return self.images.classes
 
     def calibration(self) -> Iterator["ImageBatch"]:
         """Batches to score channels and to re-estimate statistics with, in an order of the seed."""
@@ -201,9 +206,10 @@ def _decodes(images: Images, number: int) -> bool:
 
 def _check_classes(images: Images, splits: Splits) -> None:
     used = np.concatenate(list(vars(splits).values()))
-    missing = np.setdiff1d(np.arange(images.num_classes), images.labels[used])
+    missing = np.setdiff1d(np.arange(len(images.classes)), images.labels[used])
     if len(missing):
-        raise DataError(f"no image of class {missing[0]} can be read, or there are none")
+        name = images.classes[missing[0]]
+        raise DataError(f"no image of class {name} can be read, or there are none")
 
 
 def _some(names: Sequence[str]) -> str:

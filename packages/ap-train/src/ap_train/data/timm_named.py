@@ -34,7 +34,7 @@ class TimmImages:
     training: Indexed
     reporting: Indexed | None
     labels: IntArray
-    num_classes: int
+    classes: tuple[str, ...]
     sized: bool = False
     mirrors: bool = True
 
@@ -84,7 +84,7 @@ def open_timm(request: DataRequest) -> IndexedSource:
         training=training,
         reporting=reporting,
         labels=joined,
-        num_classes=int(joined.max()) + 1,
+        classes=_classes(training, int(joined.max()) + 1),
     )
     return IndexedSource.open(images, request)
 
@@ -114,6 +114,16 @@ def _create(name: str, root: Path, split: str) -> Indexed:
             "neither",
         ) from error
     return dataset
+
+
+def _classes(dataset: Indexed, count: int) -> tuple[str, ...]:
+    """Names that the data set has for its classes, else their numbers."""
+    reader = getattr(dataset, "reader", None)
+    features = getattr(getattr(reader, "dataset", None), "features", None) or {}
+    column = features.get(getattr(reader, "label_key", None))
+    names = getattr(dataset, "classes", None) or getattr(column, "names", None)
+    found = [str(name) for name in names or ()]
+    return tuple(found if len(found) == count else map(str, range(count)))
 
 
 def _labels(dataset: Indexed) -> IntArray:

@@ -27,6 +27,7 @@ def evaluation_document(found: "Evaluation", *, per_class: bool) -> dict[str, ob
         document["classes"] = [
             {
                 "class": each.label,
+                "name": each.name,
                 "images": each.images,
                 "top1": _estimate(each.top1),
                 "baseline_top1": _estimate(each.baseline),

@@ -68,6 +68,7 @@ class ClassAccuracy:
     """Top-1 on the images of one class; None where there are none of it."""
 
     label: int
+    name: str
     images: int
     top1: Estimate | None
     baseline: Estimate | None
@@ -77,14 +78,15 @@ class ClassAccuracy:
 class Evaluation:
     """What `eval` found.
 
-    data: the source's record. main: whether this is the process that tells of it.
+    data: the source's record. classes: names of the classes. main: whether this is the process
+    that tells of it.
     """
 
     network: Measured
     baseline: Measured | None
     split: Split
     data: Mapping[str, object]
-    num_classes: int
+    classes: tuple[str, ...]
     main: bool
 
     @property
@@ -96,15 +98,17 @@ class Evaluation:
 
     def by_class(self) -> tuple[ClassAccuracy, ...]:
         """Top-1 of every class."""
-        return tuple(self._of_class(label) for label in range(self.num_classes))
+        return tuple(self._of_class(label) for label in range(len(self.classes)))
 
     def _of_class(self, label: int) -> ClassAccuracy:
         mine = self.network.answers.labels == label
+        name = self.classes[label]
         if not mine.any():
-            return ClassAccuracy(label=label, images=0, top1=None, baseline=None)
+            return ClassAccuracy(label=label, name=name, images=0, top1=None, baseline=None)
         before = self.baseline
         return ClassAccuracy(
             label=label,
+            name=name,
             images=int(mine.sum()),
             top1=share(self.network.answers.first[mine]),
             baseline=None if before is None else share(before.answers.first[mine]),
@@ -270,7 +274,7 @@ class _Work:
             baseline=None if baseline is None else self._measured(baseline, network, source),
             split=self._split,
             data=source.record(),
-            num_classes=source.num_classes,
+            classes=_classes(source),
             main=self.accelerator.is_main_process,
         )
 
@@ -303,6 +307,13 @@ class _Work:
                 processes=self.options.workers,
                 advance=advance,
             )
+
+
+def _classes(source: DataSource) -> tuple[str, ...]:
+    """Names of the classes; their numbers where the source has no names."""
+    if isinstance(source, TrainingSource):
+        return source.classes
+    return tuple(map(str, range(source.num_classes)))
 
 
 def _check_prepared_alike(one: Candidate, other: Candidate) -> None:

@@ -6,11 +6,11 @@ from ap_core.console import Cell, Console
 from ap_core.runs.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from ap_train.pipeline import Cooked
+    from ap_train.pipeline import RecipeResult
     from ap_train.recipes.recipe import Recipe
 
 
-def show_cooked(console: Console, recipe: "Recipe", done: "Cooked") -> None:
+def show_recipe(console: Console, recipe: "Recipe", done: "RecipeResult") -> None:
     """Stages, and what was measured at the end."""
     console.table(("stage", ""), list(done.stages.items()), title=recipe.title)
     if done.evaluation is not None:
@@ -20,7 +20,7 @@ def show_cooked(console: Console, recipe: "Recipe", done: "Cooked") -> None:
     console.result(f"report: {done.path / 'report.html'}")
 
 
-def cooked_document(done: "Cooked") -> dict[str, object]:
+def recipe_document(done: "RecipeResult") -> dict[str, object]:
     """JSON of a recipe that was followed."""
     return {
         "schema": SCHEMA,
