@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from ap_core.contracts import LlmSettings
 from ap_core.errors import LlmError, UsageError
 from ap_core.plugins.registry import Registry
 from ap_core.runs.documents import one_line
 from ap_core.runs.transcript import digest_request
 from ap_core.testing import check_llm_backend
-from ap_llm.replay import open_replay
+from ap_llm.replay import open_replay as open_settings
 
 SCHEMA = {"type": "object"}
+
+
+def open_replay(file):
+    return open_settings(LlmSettings(model=file))
 
 
 def ask(backend, prompt):
@@ -127,4 +132,4 @@ def test_no_file_name_is_a_usage_error():
 def test_the_registry_offers_it_and_it_conforms(transcript):
     path = transcript(*(exchange('{"answer": 1}') for _ in range(4)))
     connect = Registry.from_entry_points().llm_backends["replay"].make()
-    check_llm_backend(lambda: connect(path))
+    check_llm_backend(lambda: connect(LlmSettings(model=path)))

@@ -11,7 +11,7 @@ import torch
 
 from ap_core.cli.app import App
 from ap_core.console import Console
-from ap_core.contracts import Architecture, DataRequest
+from ap_core.contracts import Architecture, DataRequest, LlmSettings
 from ap_core.errors import LlmError
 from ap_core.plugins import hooks
 from ap_core.plugins.loading import Plugin
@@ -110,7 +110,7 @@ def test_ap_importances(load):
 def test_ap_llm_backends(load):
     connect = load("ap_llm_backends").llm_backends["local"].make()
     with pytest.raises(LlmError, match=r"no answer from http://127\.0\.0\.1:9/complete"):
-        connect("9").complete(system="", prompt="", schema={})
+        connect(LlmSettings(model="9")).complete(system="", prompt="", schema={})
 
 
 def test_ap_strategists(load):

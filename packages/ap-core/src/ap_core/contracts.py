@@ -377,13 +377,40 @@ class Strategist(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LlmSettings:
+    """Which LLM to ask, and how.
+
+    model: the service's name for it, or what else the backend is opened with ("replay:FILE"); ""
+        for the offer's own.
+    url: base URL of the service; "" for the backend's own.
+    key: what the environment holds under the name that the offer gives; "" for none.
+    timeout: seconds that one attempt of a call may take. retries: attempts after the first.
+    max_tokens: of one reply. temperature, seed: None for the service's own.
+    """
+
+    model: str = ""
+    url: str = ""
+    key: str = field(default="", repr=False)
+    timeout: float = 120.0
+    retries: int = 2
+    max_tokens: int = 4096
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LlmReply:
-    """What an LLM answered, and what it took."""
+    """What an LLM answered, and what it took.
+
+    text: may be empty, where the LLM said nothing.
+    stop: why the text is not whole: "length", "refusal"; "" where it is.
+    """
 
     text: str
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    stop: str = ""
 
 
 class LlmBackend(Protocol):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ap_core.contracts import LlmReply
+from ap_core.contracts import LlmReply, LlmSettings
 from ap_core.errors import LlmError, UsageError
 from ap_core.runs.transcript import ExchangeRecord, digest_request
 
@@ -49,19 +49,20 @@ class ReplayBackend:
             model=reply.model,
             input_tokens=reply.input_tokens,
             output_tokens=reply.output_tokens,
+            stop=reply.stop,
         )
 
 
-def open_replay(file: str) -> ReplayBackend:
-    """Backend that plays back this transcript.
+def open_replay(settings: LlmSettings) -> ReplayBackend:
+    """Backend that plays back the transcript that the settings name as the model.
 
     Raises: UsageError without a file name; LlmError where the file is missing or damaged.
     """
-    if not file:
+    if not settings.model:
         raise UsageError(
             "the replay backend needs a file", hint="replay:runs/NAME/transcript.jsonl"
         )
-    path = Path(file)
+    path = Path(settings.model)
     return ReplayBackend(_read(path), source=path)
 
 

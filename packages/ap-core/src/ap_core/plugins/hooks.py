@@ -111,8 +111,9 @@ def ap_importances() -> Iterable[ImportanceOffer]:  # type: ignore[empty-body]
 def ap_llm_backends() -> Iterable[LlmBackendOffer]:  # type: ignore[empty-body]
     """Offer LLM backends: each carries a prompt to a service and the answer back.
 
-    The thing that is offered is a function that takes the text after the colon ("shout:LOUD"
-    gives "LOUD") and returns a `ap_core.contracts.LlmBackend`.
+    The thing that is offered is a function that takes `ap_core.contracts.LlmSettings`
+    ("local:8000" gives the model "8000") and returns a `ap_core.contracts.LlmBackend`. Say which
+    environment variable holds the key, where the service wants one: `key="MY_API_KEY"`.
 
     Example, in my_plugin/plugin.py:
 
@@ -138,19 +139,21 @@ def ap_llm_backends() -> Iterable[LlmBackendOffer]:  # type: ignore[empty-body]
         from ap_core.errors import LlmError
 
         class LocalBackend:
-            def __init__(self, port):
+            def __init__(self, settings):
+                port = int(settings.model)
                 self.address = f"http://127.0.0.1:{port}/complete"
+                self.timeout = settings.timeout
 
             def complete(self, *, system, prompt, schema):
                 body = json.dumps({"system": system, "prompt": prompt, "schema": schema})
                 try:
-                    with urlopen(self.address, data=body.encode(), timeout=60) as reply:
+                    with urlopen(self.address, data=body.encode(), timeout=self.timeout) as reply:
                         return LlmReply(text=reply.read().decode(), model="local")
                 except OSError as error:
                     raise LlmError(f"no answer from {self.address}: {error}") from error
 
-        def connect(port):
-            return LocalBackend(int(port))
+        def connect(settings):
+            return LocalBackend(settings)
     """
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Exporter,
         Importance,
         LlmBackend,
+        LlmSettings,
         Meter,
         ModelAdapter,
         Recovery,
@@ -79,8 +80,15 @@ class ImportanceOffer(FunctionOffer["Importance"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LlmBackendOffer(Offer["Callable[[str], LlmBackend]"]):
-    """An LLM backend: a function of the text after the colon ("openai:MODEL" gives "MODEL")."""
+class LlmBackendOffer(Offer["Callable[[LlmSettings], LlmBackend]"]):
+    """An LLM backend: a function of the settings, which opens it.
+
+    key: name of the environment variable that holds the service's key; "" where it needs none.
+    model: what is asked where the user names no model ("--llm anthropic"); "" where one must be.
+    """
+
+    key: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

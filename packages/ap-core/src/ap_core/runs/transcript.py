@@ -19,6 +19,7 @@ class ReplyRecord(BaseModel):
     model: str
     input_tokens: Count = 0
     output_tokens: Count = 0
+    stop: str = ""
 
 
 class ExchangeRecord(BaseModel):
