@@ -366,6 +366,23 @@ class Recovery(Protocol):
         """
 
 
+class Desk(Protocol):
+    """Where a strategist asks an LLM, and writes down what it decides.
+
+    Allowances are kept, every exchange is on disk before it is answered, and what was asked before
+    a kill is answered again without asking: the same requests must come from the same evidence.
+    """
+
+    def ask(self, role: str, *, system: str, prompt: str, schema: Mapping[str, object]) -> LlmReply:
+        """Reply of the LLM. role: who asks, for the transcript.
+
+        Raises: LlmError where the service failed, or where no more may be asked.
+        """
+
+    def decide(self, trial: int, move: str, reason: str) -> None:
+        """Keep a decision, made before the trial of this number."""
+
+
 class Strategist(Protocol):
     """Proposes strategies, learning from the trials so far."""
 

@@ -1,9 +1,12 @@
 """A plan: for every group, the channels that stay."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+
+from ap_core.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,16 @@ class Plan:
     def gap(self) -> float | None:
         """How far the value is from the proven bound, as a share of all value."""
         return None if self.bound is None else max(0.0, self.bound - self.value)
+
+
+def kept_shares(network: Network, widths: Mapping[str, int]) -> dict[str, float]:
+    """Share of the channels that stay at these widths, by scope; of scopes that can be cut."""
+    kept: dict[str, int] = defaultdict(int)
+    whole: dict[str, int] = defaultdict(int)
+    for group in network.free:
+        kept[group.scope] += widths[group.name] * group.lanes
+        whole[group.scope] += group.width * group.lanes
+    return {scope: kept[scope] / whole[scope] for scope in whole}
 
 
 def digest(plan: Plan) -> str:

@@ -1,5 +1,6 @@
 """What ap_core itself offers, through the same hooks as everybody else."""
 
+from ap_core.contracts import Desk, Strategist
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.offers import CommandOffer, StrategistOffer
 
@@ -33,7 +34,20 @@ def ap_strategists() -> list[StrategistOffer]:
             load=f"{home}.tpe:TpeStrategist",
             trials=16,
         ),
+        StrategistOffer(
+            name="agents",
+            summary="an LLM that learns from the trials: --llm",
+            load=lambda: _agents,
+            trials=12,
+            asks=True,
+        ),
     ]
+
+
+def _agents(desk: Desk) -> Strategist:
+    from ap_core.agents.strategist import AgentStrategist
+
+    return AgentStrategist(desk)
 
 
 @hookimpl

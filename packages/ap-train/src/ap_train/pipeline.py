@@ -34,6 +34,8 @@ from ap_train.training.setup import accelerator_of
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+LEFT_OPEN = ("importance", "strategist")
+
 EVALUATION = "evaluation.json"
 BENCHMARK = "benchmark.json"
 
@@ -129,7 +131,11 @@ class _Stages:
             return DONE
         record = RunDirectory.open(self.output).record()
         before = PruneOptions.parse(record.options)
-        asked = options.model_copy(update={"importance": options.importance or before.importance})
+        # What was left open was filled in when the run began.
+        left_open = {
+            name: getattr(before, name) for name in LEFT_OPEN if not getattr(options, name)
+        }
+        asked = options.model_copy(update=left_open)
         if before != asked:
             raise RunError(
                 f"{self.output} holds a run of other options: {_difference(before, asked)}",

@@ -74,10 +74,22 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
     _option("--round-to", type=click.IntRange(1, 512), metavar="N",
             help="Multiple of every width; default: 8 from a width of 64, 4 from 32, 2 from 16, "
                  "less if need be."),
-    _option("--strategist", default="solver", show_default=True, metavar="NAME",
-            help="Who proposes strategies: solver, grid, random, tpe."),
+    _option("--strategist", default="", metavar="NAME",
+            help="Who proposes strategies: solver, grid, random, tpe, agents; default: solver, or "
+                 "agents with --llm."),
     _option("--trials", type=click.IntRange(min=1), metavar="N",
             help="How many strategies to try; default: the strategist's own number."),
+    _option("--llm", default="none", show_default=True, metavar="NAME[:MODEL][@URL]",
+            help="LLM that learns which strategy suits the network: anthropic, openai, ollama, ... "
+                 "('ap plugins' lists them); auto takes one whose key is set."),
+    _option("--llm-timeout", type=click.FloatRange(0, 3600, min_open=True), default=120.0,
+            show_default=True, metavar="SECONDS", help="Time that one call may take."),
+    _option("--llm-max-calls", type=click.IntRange(min=1), metavar="N",
+            help="Calls of a whole search; default: four a trial."),
+    _option("--llm-max-tokens", type=click.IntRange(min=1), metavar="N",
+            help="Tokens of a whole search, prompts and replies; default: no limit."),
+    _option("--llm-temperature", type=click.FloatRange(0, 2), metavar="N",
+            help="How freely the LLM chooses its words; default: its service's."),
     _option("--recover", multiple=True, metavar="NAME",
             help="Recoveries after the cut, with --data; 'none' for none; default: all."),
     _option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
@@ -85,6 +97,7 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
 )  # fmt: skip
 
 
+NEED_LLM = frozenset({"--llm-timeout", "--llm-max-calls", "--llm-max-tokens", "--llm-temperature"})
 NEED_DATA = frozenset(
     {"--data-root", "--batch-size", "--calibration-batches", "--held-out", "--on-corrupt"}
 )
@@ -110,7 +123,8 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
     same = (
         "model", "target_macs", "target_params", "band", "weights", "checkpoint", "num_classes",
         "input_size", "data", "data_root", "batch_size", "calibration_batches", "held_out",
-        "on_corrupt", "importance", "strategist", "trials", "seed",
+        "on_corrupt", "importance", "strategist", "trials", "seed", "llm", "llm_timeout",
+        "llm_max_calls", "llm_max_tokens", "llm_temperature",
     )  # fmt: skip
     recover = given["recover"]
     return PruneOptions.parse(
@@ -133,6 +147,12 @@ def _refuse_ignored(typed: Sequence[str], given: Mapping[str, Any]) -> None:
         raise UsageError(
             f"--recover none and --recover {min(recover - {'none'})} do not go together",
             hint="leave one out",
+        )
+    mute = [option for option in typed if option in NEED_LLM]
+    if mute and given["llm"] == "none":
+        raise UsageError(
+            f"{mute[0]} does nothing without --llm",
+            hint=f"name an LLM with --llm, or leave {mute[0]} out",
         )
     idle = [option for option in typed if option in NEED_DATA]
     idle += ["--recover"] if recover - {"none"} else []

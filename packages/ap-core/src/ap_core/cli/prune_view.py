@@ -72,6 +72,8 @@ def _document(pruned: Pruned) -> dict[str, object]:
     }
     if result:
         found |= {"counters": result.counters, "base_counters": result.base_counters}
+    if result and result.llm:
+        found["llm"] = result.llm.model_dump()
     if result and result.quality and result.baseline:
         found["accuracy"] = {
             "baseline": result.baseline.model_dump(),

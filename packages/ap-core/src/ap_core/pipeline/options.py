@@ -22,6 +22,9 @@ class PruneOptions(Record):
     data_root: where a named data set lies, or is downloaded to; None for the user's cache.
     calibration_batches: how many batches of `batch_size` images score the channels.
     recoveries: None for all that apply.
+    strategist: "" for the solver, or the agents where there is an LLM.
+    llm: "BACKEND:MODEL@URL", the last two optional; "auto", "none".
+    llm_max_calls, llm_max_tokens: of a whole search, tokens of prompts and replies together.
     """
 
     model: str
@@ -34,8 +37,13 @@ class PruneOptions(Record):
     band: Annotated[float, Field(gt=0.0, lt=1.0)] = DEFAULT_BAND
     importance: str | None = None
     strategy: Strategy = Strategy()
-    strategist: str = "solver"
+    strategist: str = ""
     trials: int | None = Field(default=None, ge=1)
+    llm: str = "none"
+    llm_timeout: float = Field(default=120.0, gt=0, le=3600)
+    llm_max_calls: int | None = Field(default=None, ge=1)
+    llm_max_tokens: int | None = Field(default=None, ge=1)
+    llm_temperature: float | None = Field(default=None, ge=0, le=2)
     data: str = ""
     data_root: Path | None = None
     batch_size: int = Field(default=32, ge=1)

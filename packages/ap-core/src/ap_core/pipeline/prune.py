@@ -10,11 +10,12 @@ from ap_core.budget import Budget
 from ap_core.errors import ApError, RunError
 from ap_core.network import Network
 from ap_core.pipeline.apply import apply_plan
+from ap_core.pipeline.llm import RunDesk, asked, open_desk
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, WarningsOnly
 from ap_core.pipeline.recording import finished, started, write_comparison, write_report
 from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.searching import find_plan
+from ap_core.pipeline.searching import allowance_of, find_plan
 from ap_core.pipeline.session import Session, open_session
 from ap_core.pipeline.subject import LIVE, made_by_function
 from ap_core.pipeline.targets import budgets_of, labels, typed_targets
@@ -209,13 +210,20 @@ def _begun(
         yield run
 
 
+def desk_of(session: Session, run: RunDirectory | None) -> RunDesk | None:
+    """Where the search of a run asks its LLM; None where it has none. Raises: RunError."""
+    if session.llm is None:
+        return None
+    return open_desk(session.llm, session.options, run, trials=allowance_of(session))
+
+
 def _timed_alone(session: Session) -> Session:
     """Same session, for one of several targets: none counts the time of the others."""
     return replace(session, watch=session.watch.copy())
 
 
 def _preview(session: Session, budget: Budget, command: Sequence[str]) -> Pruned:
-    outcome = find_plan(session, budget, None)
+    outcome = find_plan(session, budget, None, desk_of(session, None))
     return Pruned(
         network=session.network,
         budget=budget,
@@ -260,10 +268,11 @@ def _finish(session: Session, run: RunDirectory) -> Pruned:
     run.write_network(session.network)
     budget = record.budget.to_budget()
     try:
-        outcome = find_plan(session, budget, run)
+        desk = desk_of(session, run)
+        outcome = find_plan(session, budget, run, desk)
         run.write_plan(outcome.plan)
         applied = apply_plan(session, outcome.plan, run)
-        record = finished(session, record, outcome, applied)
+        record = finished(session, record, outcome, applied, asked(session.options, desk))
     except ApError as error:
         run.write_record(record.model_copy(update={"status": "failed", "failure": error.message}))
         raise

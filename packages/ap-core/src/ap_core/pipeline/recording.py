@@ -15,6 +15,7 @@ from ap_core.runs.files import write
 from ap_core.runs.records import (
     ArchitectureRecord,
     BudgetRecord,
+    LlmRecord,
     ResultRecord,
     RunRecord,
     SurgeryRecord,
@@ -49,7 +50,13 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
     )
 
 
-def finished(session: Session, record: RunRecord, outcome: Outcome, applied: Applied) -> RunRecord:
+def finished(
+    session: Session,
+    record: RunRecord,
+    outcome: Outcome,
+    applied: Applied,
+    llm: LlmRecord | None,
+) -> RunRecord:
     """Record of a run that is done."""
     network, best = session.network, outcome.best
     result = ResultRecord(
@@ -69,6 +76,7 @@ def finished(session: Session, record: RunRecord, outcome: Outcome, applied: App
         baseline=applied.baseline,
         quality=applied.quality,
         recoveries=applied.recoveries,
+        llm=llm,
         seconds=dict(session.watch.seconds),
     )
     surgery = SurgeryRecord(

@@ -3,14 +3,20 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
+from ap_core.agents.profiling import costliest
 from ap_core.budget import Budget
-from ap_core.contracts import Strategist
+from ap_core.contracts import Desk, Strategist
+from ap_core.errors import UsageError
 from ap_core.pipeline.progress import Stopwatch
 from ap_core.pipeline.quality import measure_with, recover
+from ap_core.pipeline.sensitivity import sensitivities
 from ap_core.pipeline.session import Session
 from ap_core.plan import Plan
+from ap_core.plugins.offers import StrategistOffer
 from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import SensitivityRecord
 from ap_core.scores import Scores
 from ap_core.search.loop import Outcome, Quality, search
 from ap_core.search.trial import Evidence, Trial
@@ -18,27 +24,41 @@ from ap_core.solver import retained_value, solve
 from ap_core.strategy import Strategy
 
 
-def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Outcome:
+def allowance_of(session: Session) -> int:
+    """Trials that the search may make."""
+    offer = session.registry.strategists[session.options.strategist]
+    return session.options.trials or offer.trials
+
+
+def find_plan(
+    session: Session, budget: Budget, run: RunDirectory | None, desk: Desk | None = None
+) -> Outcome:
     """Best plan within the budget; trials of the run, if there are any, are not made again.
 
     run: None for a dry run, which keeps nothing.
+    desk: where a strategist that asks an LLM asks it.
     Raises: OutOfReachError, UsageError, DataError.
     """
     options = session.options
     offer = session.registry.strategists[options.strategist]
-    allowance = options.trials or offer.trials
+    allowance = allowance_of(session)
+    trials = run.trials() if run else ()
+    uncut, sensitivity = _measured(session, budget, run) if offer.asks else (None, {})
     evidence = Evidence(
         network=session.network,
         budget=budget,
         base=session.base,
         importances=tuple(sorted({*session.book.names, session.base.importance})),
-        trials=run.trials() if run else (),
+        trials=trials,
         seed=options.seed,
+        scores=_scores(session, session.base, run),
+        uncut=uncut,
+        sensitivity=sensitivity,
     )
     with session.progress.progress(allowance, f"searching ({offer.name})") as advance:
         advance(len(evidence.trials))
         with session.watch.stage("propose"):
-            strategist = offer.make()
+            strategist = _made(offer, desk)
         return search(
             evidence,
             _Timed(strategist=strategist, watch=session.watch),
@@ -50,6 +70,49 @@ def find_plan(session: Session, budget: Budget, run: RunDirectory | None) -> Out
             warn=lambda text: session.progress.warn(text),
             clock=time.perf_counter,
         )
+
+
+def _measured(
+    session: Session, budget: Budget, run: RunDirectory | None
+) -> tuple[float | None, dict[str, float]]:
+    """Held-out loss of the uncut network, and where half of each scope goes; kept in the run."""
+    if session.data is None:
+        return None, {}
+    kept = run.sensitivity() if run else None
+    if kept is not None:
+        return kept.uncut, kept.scopes
+    scores, size = _scores(session, session.base, run), session.network.input_size
+    scopes = costliest(session.network, budget.caps[0].metric, SCOPES)
+    with (
+        session.watch.stage("sensitivity"),
+        session.progress.progress(len(scopes), "measuring sensitivity") as advance,
+    ):
+        measure = measure_with(session.registry, session.data, size, report=False)
+        uncut = measure(session.subject.loaded.module).loss
+        found = sensitivities(
+            session.network,
+            scores,
+            session.base.importance,
+            scopes,
+            lambda plan: _judge(session, plan, run),
+            advance,
+        )
+    if run is not None:
+        run.write_sensitivity(SensitivityRecord(uncut=uncut, scopes=found))
+    return uncut, found
+
+
+def _made(offer: StrategistOffer, desk: Desk | None) -> Strategist:
+    made = offer.make()
+    if not offer.asks:
+        return cast("Strategist", made)
+    if desk is None:
+        raise UsageError(f"the strategist {offer.name!r} asks an LLM, and there is none")
+    return cast("Callable[[Desk], Strategist]", made)(desk)
+
+
+SCOPES = 12
+"""Scopes whose sensitivity is measured: each costs as much as judging a trial."""
 
 
 @dataclass(frozen=True, kw_only=True)

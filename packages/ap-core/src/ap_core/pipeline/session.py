@@ -11,6 +11,7 @@ from ap_core.cost import CostModel
 from ap_core.errors import RunError
 from ap_core.network import Network
 from ap_core.pipeline.data import open_data
+from ap_core.pipeline.llm import OpenLlm, open_llm, settled
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Stopwatch
 from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
@@ -35,6 +36,7 @@ class Session:
     data: DataSource | None
     book: ScoreBook
     base: Strategy
+    llm: OpenLlm | None
     watch: Stopwatch
     progress: Progress
 
@@ -66,7 +68,9 @@ def open_session(
     Raises: any expected error of loading, tracing and opening data; RunError where the weights or
     the images are not those of the run.
     """
+    options = settled(options, registry, progress)
     _check_names(registry, options)
+    llm = open_llm(options, registry)
     watch = Stopwatch()
     with watch.stage("load"), progress.progress(None, f"loading {options.model}"):
         subject = _subject(registry, options, module, progress)
@@ -99,6 +103,7 @@ def open_session(
         data=data,
         book=book,
         base=base,
+        llm=llm,
         watch=watch,
         progress=progress,
     )
@@ -115,7 +120,6 @@ def _tell_groups(network: Network, progress: Progress) -> None:
 
 def _check_names(registry: Registry, options: PruneOptions) -> None:
     """Look up what the options name, before any work is spent."""
-    registry.strategists.require(options.strategist)
     registry.recoveries.require(*options.recoveries or ())
     if options.importance is not None:
         require_data(registry.importances[options.importance], given=bool(options.data))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ap_core.contracts import (
         DataRequest,
         DataSource,
+        Desk,
         Exporter,
         Importance,
         LlmBackend,
@@ -92,10 +93,15 @@ class LlmBackendOffer(Offer["Callable[[LlmSettings], LlmBackend]"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrategistOffer(Offer["Strategist"]):
-    """A strategist. trials: how many it makes of itself where the user names no allowance."""
+class StrategistOffer(Offer["Strategist | Callable[[Desk], Strategist]"]):
+    """A strategist.
+
+    trials: how many it makes of itself where the user names no allowance.
+    asks: whether it asks an LLM: then what is made is a function of the desk where it can.
+    """
 
     trials: int = 1
+    asks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,8 +32,9 @@ from ap_core.runs.files import (
     write,
 )
 from ap_core.runs.lock import LOCK, OWNER, RunLock
-from ap_core.runs.records import RunRecord, TrainingRecord
+from ap_core.runs.records import DecisionRecord, RunRecord, SensitivityRecord, TrainingRecord
 from ap_core.runs.scores import load_scores, save_scores, scores_path
+from ap_core.runs.transcript import ExchangeRecord
 from ap_core.scores import Scores
 from ap_core.search.trial import Trial
 
@@ -44,6 +45,9 @@ RECORD = "run.json"
 PROFILE = "profile.json"
 PLAN = "plan.json"
 TRIALS = "trials.jsonl"
+DECISIONS = "decisions.jsonl"
+SENSITIVITY = "sensitivity.json"
+TRANSCRIPT = "transcript.jsonl"
 WEIGHTS = "model.safetensors"
 TRAINING = "finetune/training.json"
 TRAINED = "finetune/best.safetensors"
@@ -180,6 +184,33 @@ class RunDirectory:
             trials.append(trial)
         return tuple(trials)
 
+    def append_decision(self, decision: DecisionRecord) -> None:
+        """Add a line to decisions.jsonl; when this returns, it is on disk. Raises: RunError."""
+        self.append(DECISIONS, encode(decision, DecisionRecord))
+
+    def decisions(self) -> tuple[DecisionRecord, ...]:
+        """Decisions so far. Raises: RunError."""
+        return self._all(DECISIONS, DecisionRecord)
+
+    def write_sensitivity(self, sensitivity: SensitivityRecord) -> None:
+        """Write sensitivity.json. Raises: RunError."""
+        document = encode(sensitivity, SensitivityRecord)
+        write(self._own(SENSITIVITY), readable(document, where=SENSITIVITY) + b"\n")
+
+    def sensitivity(self) -> SensitivityRecord | None:
+        """Read sensitivity.json; None where it was not measured. Raises: RunError."""
+        if not (self.path / SENSITIVITY).exists():
+            return None
+        return self._read(SENSITIVITY, SensitivityRecord)
+
+    def append_exchange(self, exchange: ExchangeRecord) -> None:
+        """Add a line to transcript.jsonl; when this returns, it is on disk. Raises: RunError."""
+        self.append(TRANSCRIPT, encode(exchange, ExchangeRecord))
+
+    def exchanges(self) -> tuple[ExchangeRecord, ...]:
+        """What an LLM was asked and answered so far. Raises: RunError."""
+        return self._all(TRANSCRIPT, ExchangeRecord)
+
     def append(self, name: str, document: Document) -> None:
         """Add a document to a file of one JSON document a line. Raises: RunError."""
         append(self._own(name), one_line(document, where=name))
@@ -223,6 +254,9 @@ class RunDirectory:
     def _read(self, name: str, kind: type[T]) -> T:
         path = self.path / name
         return decode(_content(path), kind, where=str(path))
+
+    def _all(self, name: str, kind: type[T]) -> tuple[T, ...]:
+        return tuple(decode(line, kind, where=where) for where, line in self._lines(name))
 
     def _lines(self, name: str) -> Iterator[tuple[str, bytes]]:
         path = self.path / name

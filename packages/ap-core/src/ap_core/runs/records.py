@@ -139,6 +139,32 @@ class TrainingRecord(Record):
     failure: str = ""
 
 
+class DecisionRecord(Record):
+    """A line of decisions.jsonl: what was decided before a trial of this number, and why."""
+
+    trial: int
+    move: str
+    reason: str
+
+
+class SensitivityRecord(Record):
+    """sensitivity.json: held-out loss of the uncut network, and where half of one scope goes."""
+
+    uncut: float
+    scopes: dict[str, float]
+
+
+class LlmRecord(Record):
+    """The LLM of a search, and what asking it took: calls, tokens, seconds waited."""
+
+    llm: str
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
 class ResultRecord(Record):
     """What came out; every figure was measured on the network reloaded from disk.
 
@@ -164,6 +190,7 @@ class ResultRecord(Record):
     baseline: QualityRecord | None = None
     quality: QualityRecord | None = None
     recoveries: tuple[RecoveryRecord, ...] = ()
+    llm: LlmRecord | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ap_core.contracts import LlmReply
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -21,12 +23,22 @@ class ReplyRecord(BaseModel):
     output_tokens: Count = 0
     stop: str = ""
 
+    def to_reply(self) -> LlmReply:
+        """Reply that this is the record of."""
+        return LlmReply(
+            text=self.text,
+            model=self.model,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            stop=self.stop,
+        )
+
 
 class ExchangeRecord(BaseModel):
     """One request and its reply.
 
     role: which agent asked. request: digest of what was asked; None where any request will do
-    (transcripts written by hand).
+    (transcripts written by hand). system, prompt: what was asked. seconds: until the reply.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -34,7 +46,10 @@ class ExchangeRecord(BaseModel):
     kind: Literal["exchange"] = "exchange"
     role: str = ""
     request: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    system: str = ""
+    prompt: str = ""
     reply: ReplyRecord
+    seconds: float = 0.0
 
 
 def digest_request(*, system: str, prompt: str, schema: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from ap_core.errors import ApError, ModelError
-from ap_core.plan import Plan, digest
+from ap_core.plan import Plan, digest, kept_shares
 from ap_core.search.proposals import UnusableError
 from ap_core.search.trial import Evidence, Trial
 from ap_core.strategy import Strategy
@@ -76,6 +76,7 @@ class Attempts:
             retained=quality.retained,
             loss=quality.loss,
             accuracy=quality.accuracy,
+            kept=kept_shares(evidence.network, plan.widths),
             seconds=self.clock() - start,
             same_as=None if twin is None else _origin(twin),
             note=note,

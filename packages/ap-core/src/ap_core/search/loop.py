@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from ap_core.contracts import Strategist
 from ap_core.errors import RunError
 from ap_core.plan import Plan, digest
 from ap_core.search.attempts import Attempts, Judge, Quality, Solve
 from ap_core.search.proposals import UnusableError, propose
+from ap_core.search.strategists.solver import SolverStrategist
 from ap_core.search.trial import STAND_IN, Evidence, Trial, best_of
+from ap_core.strategy import Strategy
 
 __all__ = ["Judge", "Outcome", "Quality", "Solve", "search"]
 
 PATIENCE = 3
-"""Proposals of no use, one after the other, before the search ends."""
+"""Proposals of no use, one after the other, before a strategist is not asked any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +48,15 @@ def search(
 
     name: of the strategist, for its trials.
     record: keeps a trial before anything else happens.
-    warn: is told of every proposal that was of no use; the base strategy stands in for it.
+    warn: is told of every proposal that was of no use; the built-in strategist stands in for it,
+        and goes on alone where that happens time and again.
     clock: seconds, for the record alone: no decision depends on it.
     Raises: OutOfReachError where not even the base strategy has a plan.
     """
     attempts = Attempts(name=name, solve=solve, judge=judge, clock=clock)
     winner: Plan | None = None
     while len(evidence.trials) < max(1, allowance):
-        if _given_up(evidence.trials):
-            warn(f"{name!r} was of no use {PATIENCE} times running: the search ends here")
-            break
+        evidence = replace(evidence, left=allowance - len(evidence.trials))
         made = _next(strategist, evidence, attempts, warn)
         if made is None:
             break
@@ -71,17 +73,35 @@ def search(
 def _next(
     strategist: Strategist, evidence: Evidence, attempts: Attempts, warn: Callable[[str], None]
 ) -> tuple[Trial, Plan | None] | None:
+    number, useless = len(evidence.trials), _useless(evidence.trials)
+    if useless >= PATIENCE:
+        failure = f"was of no use {PATIENCE} times running, and is not asked any more"
+    else:
+        try:
+            strategy = propose(strategist, evidence)
+            if strategy is not None:
+                return attempts.make(strategy, evidence)
+            if evidence.trials:
+                return None
+            failure = "proposed nothing"
+        except UnusableError as error:
+            failure = error.message
+    if useless <= PATIENCE:
+        warn(f"trial {number}: {attempts.name!r} {failure}; the built-in strategist stands in")
+    instead = propose(SolverStrategist(), evidence)
+    if instead is None and useless >= PATIENCE:
+        return None
+    return _stand_in(instead or evidence.base, evidence, attempts, failure)
+
+
+def _stand_in(
+    strategy: Strategy, evidence: Evidence, attempts: Attempts, failure: str
+) -> tuple[Trial, Plan | None]:
+    """Trial of the strategy that takes the place of one of no use."""
     try:
-        strategy = propose(strategist, evidence)
-        if strategy is not None:
-            return attempts.make(strategy, evidence)
-        if evidence.trials:
-            return None
-        failure = "proposed nothing"
-    except UnusableError as error:
-        failure = error.message
-    warn(f"trial {len(evidence.trials)}: {attempts.name!r} {failure}; the base strategy stands in")
-    trial, plan = attempts.make(evidence.base, evidence)
+        trial, plan = attempts.make(strategy, evidence)
+    except UnusableError:
+        trial, plan = attempts.make(evidence.base, evidence)
     return replace(trial, strategist=STAND_IN, failure=failure), plan
 
 
@@ -95,6 +115,6 @@ def _plan_again(trial: Trial, solve: Solve) -> Plan:
     return plan
 
 
-def _given_up(trials: Sequence[Trial]) -> bool:
-    last = trials[-PATIENCE:]
-    return len(last) == PATIENCE and all(trial.failure for trial in last)
+def _useless(trials: Sequence[Trial]) -> int:
+    """For how many of the last trials another had to stand in."""
+    return len(list(takewhile(lambda trial: trial.failure, reversed(trials))))

@@ -21,6 +21,8 @@ def propose(strategist: Strategist, evidence: Evidence) -> Strategy | None:
     """
     try:
         proposal = strategist.propose(_shown(evidence))
+    except UnusableError:
+        raise
     except ApError as error:
         raise UnusableError(f"failed: {error.message}") from error
     # What a foreign strategist raises may cost quality, but must not end the run.

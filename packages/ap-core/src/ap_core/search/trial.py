@@ -1,11 +1,12 @@
 """Trials, and the evidence that a strategist sees."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 
 from ap_core.budget import Budget
 from ap_core.network import Network
+from ap_core.scores import Scores
 from ap_core.strategy import Strategy
 
 STAND_IN = "solver"
@@ -21,6 +22,7 @@ class Trial:
     value, bound: as in the plan: by the strategy's own values, so not to be compared with others'.
     retained: kept share of the value by the base strategy's values, which are the same for all.
     loss, accuracy: on held-out data, after statistics were re-estimated; None where there was none.
+    kept: share of the channels that the plan keeps, by scope.
     seconds: solving and evaluating.
     same_as: earlier trial of the same plan, whose measurements these are; None where it was judged.
     failure: why the strategist's own proposal was of no use.
@@ -38,6 +40,7 @@ class Trial:
     retained: float | None = None
     loss: float | None = None
     accuracy: float | None = None
+    kept: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     same_as: int | None = None
     failure: str = ""
@@ -59,6 +62,10 @@ class Evidence:
 
     base: the strategy that the user's options spell out; proposals refine it.
     importances: names of the criteria whose scores are at hand.
+    scores: those of the base strategy, raw; None where they are not at hand.
+    uncut: held-out loss of the whole network; None where there is none.
+    sensitivity: held-out loss where half of one scope's channels go, by scope; may be empty.
+    left: how many trials may still be made; None where nobody counts.
     """
 
     network: Network
@@ -67,6 +74,10 @@ class Evidence:
     importances: tuple[str, ...]
     trials: tuple[Trial, ...]
     seed: int
+    scores: Scores | None = None
+    uncut: float | None = None
+    sensitivity: Mapping[str, float] = field(default_factory=dict)
+    left: int | None = None
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:

@@ -1,0 +1,176 @@
+"""The profiling agent's measurements: where the cost is, what it is worth, how much can go."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from glob import escape
+from math import ceil
+
+import numpy as np
+
+from ap_core.cost import CostModel
+from ap_core.network import Group, Metric, Network
+from ap_core.scores import FloatArray, Scores
+from ap_core.solver.options import choices
+from ap_core.strategy import Strategy
+
+SCOPES = 24
+"""Scopes that are shown one by one; what is left is named as kinds only."""
+
+GROUPS = 16
+"""Groups that are shown one by one: those whose cost and worth differ most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """Groups that are shown in one line: those of one scope, or a single one.
+
+    name: what a reply calls them. glob: what a strategy calls them.
+    channels: of all lanes and groups.
+    cost: share of the capped metric that their widths decide; of a product of several widths each
+        has its part, in equal shares.
+    worth: share of all scores; None where there are none.
+    lower: share of their own scores that the lower half of each group's channels holds: 0 where
+        half can go at no loss, 0.5 where all channels are alike.
+    least: share of the channels that must stay, by floors and multiples.
+    half: held-out loss where half of the channels go and all else stays; None where not measured.
+    """
+
+    name: str
+    glob: str
+    kind: str
+    stages: tuple[str, ...]
+    groups: int
+    channels: int
+    cost: float
+    worth: float | None
+    lower: float | None
+    least: float
+    half: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What the analysis is told of the network, at the most so long, however large the network.
+
+    scopes: those of the largest cost. others: how many more there are, and their share of the cost.
+    groups: single ones whose share of the cost and of the worth differ most.
+    fixed: share of the metric that no width decides.
+    globs: what every name stands for; kinds and stages stand for themselves.
+    """
+
+    scopes: tuple[Area, ...]
+    others: tuple[int, float]
+    groups: tuple[Area, ...]
+    fixed: float
+    globs: Mapping[str, str]
+
+
+def costliest(network: Network, metric: Metric, most: int) -> tuple[str, ...]:
+    """Scopes that can be cut, those first whose widths decide most of the cost."""
+    costs, _ = _costs(network, metric)
+    sums: dict[str, float] = defaultdict(float)
+    for group in network.free:
+        sums[group.scope] += costs[group.name]
+    return tuple(sorted(sums, key=lambda scope: -sums[scope])[:most])
+
+
+def profile_of(
+    network: Network,
+    metric: Metric,
+    base: Strategy,
+    scores: Scores | None,
+    sensitivity: Mapping[str, float],
+) -> Profile:
+    """Profile of a network, by a strategy's floors and multiples and by one importance's scores."""
+    costs, fixed = _costs(network, metric)
+    worths, lowers = _worths(scores)
+    least = {name: int(choice.widths[0]) for name, choice in choices(network, base).items()}
+
+    def area(name: str, glob: str, groups: Sequence[Group], half: float | None = None) -> Area:
+        channels = sum(group.width * group.lanes for group in groups)
+        scored = [group.name for group in groups if group.name in worths]
+        own = sum(worths[each] for each in scored)
+        return Area(
+            name=name,
+            glob=glob,
+            kind=groups[0].kind.value,
+            stages=tuple(sorted({group.stage for group in groups if group.stage})),
+            groups=len(groups),
+            channels=channels,
+            cost=sum(costs[group.name] for group in groups),
+            worth=own if scored else None,
+            lower=sum(lowers[each] for each in scored) / own if own > 0 else None,
+            least=sum(least[group.name] * group.lanes for group in groups) / channels,
+            half=half,
+        )
+
+    by_scope: dict[str, list[Group]] = defaultdict(list)
+    for group in network.free:
+        by_scope[group.scope].append(group)
+    ranked = sorted(by_scope.values(), key=lambda groups: -sum(costs[g.name] for g in groups))
+    scopes = [
+        area(f"S{number}", escape(groups[0].scope), groups, sensitivity.get(groups[0].scope))
+        for number, groups in enumerate(ranked[:SCOPES], start=1)
+    ]
+    rest = ranked[SCOPES:]
+    single = [area(group.name, escape(group.name), (group,)) for group in network.free]
+    several = {area.glob for area in scopes if area.groups > 1}
+    telling = [
+        each
+        for each in single
+        if each.worth is not None and escape(network.by_name[each.name].scope) in several
+    ]
+    telling.sort(key=lambda each: (-abs(each.cost - (each.worth or 0.0)), each.name))
+    return Profile(
+        scopes=tuple(scopes),
+        others=(len(rest), sum(costs[g.name] for groups in rest for g in groups)),
+        groups=tuple(telling[:GROUPS]),
+        fixed=fixed,
+        globs=_globs(network, scopes),
+    )
+
+
+def _globs(network: Network, scopes: Iterable[Area]) -> dict[str, str]:
+    globs = {area.name: area.glob for area in scopes}
+    for group in network.free:
+        globs.setdefault(group.name, escape(group.name))
+        globs.setdefault(group.kind.value, group.kind.value)
+        if group.stage:
+            globs.setdefault(group.stage, escape(group.stage))
+    return globs
+
+
+def _costs(network: Network, metric: Metric) -> tuple[dict[str, float], float]:
+    """Share of the metric of every group that can be cut, and what no such width decides."""
+    shares = dict.fromkeys((group.name for group in network.free), 0.0)
+    fixed, total = 0.0, 0.0
+    for term in CostModel(network).terms(metric):
+        cost = float(term.coefficient)
+        for name in term.groups:
+            cost *= network.whole[name]
+        total += cost
+        free = [name for name in term.groups if name in shares]
+        for name in free:
+            shares[name] += cost / len(term.groups)
+        fixed += cost * (1 - len(free) / len(term.groups)) if term.groups else cost
+    if total <= 0:
+        return shares, 0.0
+    return {name: share / total for name, share in shares.items()}, fixed / total
+
+
+def _worths(scores: Scores | None) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of all scores of every scored group, and that of the lower halves of its lanes."""
+    if scores is None:
+        return {}, {}
+    total = float(sum(values.sum() for values in scores.values.values())) or 1.0
+    worths, lowers = {}, {}
+    for name, values in scores.values.items():
+        worths[name] = float(values.sum()) / total
+        lowers[name] = _lower_half(values) / total
+    return worths, lowers
+
+
+def _lower_half(values: FloatArray) -> float:
+    half = ceil(values.shape[1] / 2)
+    return float(np.sort(values, axis=1)[:, :half].sum())

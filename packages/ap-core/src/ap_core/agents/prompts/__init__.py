@@ -1,0 +1,25 @@
+"""Prompts, as templates that can be read, and how they are filled."""
+
+from collections.abc import Mapping
+
+BYTES_PER_TOKEN = 3
+"""Of prompts full of numbers and names; plain English has four and more."""
+
+
+def filled(name: str, values: Mapping[str, object]) -> str:
+    """Prompt of this name, with these values; a value that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Prompts are text for an LLM, not pages for a browser.
+    environment = Environment(
+        loader=PackageLoader(__name__, "."),
+        undefined=StrictUndefined,
+        keep_trailing_newline=False,
+        autoescape=False,
+    )
+    return environment.get_template(f"{name}.md.j2").render(values).strip() + "\n"
+
+
+def tokens_of(text: str) -> int:
+    """About how many tokens a text takes; rather too many than too few."""
+    return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
