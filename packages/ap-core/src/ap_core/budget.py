@@ -44,6 +44,42 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """How far above and below a target counts as met where nothing keeps to it: shares of it."""
+
+    above: float
+    below: float
+
+    def missed(self, limit: int, cost: int) -> float:
+        """How far a cost is outside, as a share of the limit; 0 where it is within."""
+        apart = cost / limit - 1
+        return max(0.0, apart - self.above, -self.below - apart)
+
+    def __str__(self) -> str:
+        return f"+{100 * self.above:g}/-{100 * self.below:g} %"
+
+
+TOLERANCES = {
+    "paper": Tolerance(above=0.01, below=0.05),
+    "paper-vit": Tolerance(above=0.05, below=0.15),
+}
+"""Tolerances of AgenticPruner, arXiv 2601.12272: for CNNs, and the widest for vision transformers.
+"""
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """Tolerance of a preset's name, or of a text in per cent: "+1/-5". Raises: UsageError."""
+    if text in TOLERANCES:
+        return TOLERANCES[text]
+    match = re.fullmatch(r"\+([0-9.]+)/-([0-9.]+)", text.strip())
+    if not match or any(each.count(".") > 1 or each == "." for each in match.groups()):
+        names = ", ".join(TOLERANCES)
+        raise UsageError(f"the tolerance {text!r} makes no sense", hint=f'write {names} or "+1/-5"')
+    above, below = (float(each) / 100 for each in match.groups())
+    return Tolerance(above=above, below=below)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """A cap as the user typed it: an amount, or a share of the whole network.
 

@@ -81,10 +81,17 @@ def analysis_briefing(
         "complaint": complaint,
     }
     return Briefing(
-        system=filled("analysis_system", {"importances": evidence.importances}),
+        system=_system(evidence),
         prompt=filled("analysis", values),
         globs=profile.globs,
     )
+
+
+def _system(evidence: Evidence) -> str:
+    importances = {"importances": evidence.importances}
+    if evidence.tolerance is None:
+        return filled("analysis_system", importances)
+    return filled("analysis_raw_system", importances | {"tolerance": evidence.tolerance})
 
 
 def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
@@ -98,11 +105,17 @@ def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
         "network": network,
         "profile": profile,
         "whole": whole,
-        "budget": f"{budget}, and at most {100 * evidence.budget.band:g} % below",
+        "budget": f"{budget}, {_band(evidence)}",
         "metric": NAMES[metric],
         "importance": evidence.scores.importance if evidence.scores else "no importance",
         "uncut": evidence.uncut,
     }, profile
+
+
+def _band(evidence: Evidence) -> str:
+    if evidence.tolerance is None:
+        return f"and at most {100 * evidence.budget.band:g} % below"
+    return f"within {evidence.tolerance}"
 
 
 def _shown(trials: Sequence[Trial]) -> list[Trial]:
@@ -116,6 +129,8 @@ def _shown(trials: Sequence[Trial]) -> list[Trial]:
 def _told(trial: Trial, evidence: Evidence, names: Mapping[str, str]) -> dict[str, object]:
     """One trial, in words. names: of the scopes, by their globs."""
     odd = [trial.note] if trial.note else []
+    if trial.missed:
+        odd.append(f"outside the tolerance by {100 * trial.missed:.1f} % of the budget")
     if trial.same_as is not None:
         odd.append(f"its plan is that of trial {trial.same_as}")
     if trial.failure:

@@ -7,7 +7,7 @@ from ap_core.agents.master import Decision, Move, decide
 from ap_core.agents.reply import ReplyError, parse, printable, schema_of, strategy_of
 from ap_core.contracts import Desk
 from ap_core.errors import LlmError
-from ap_core.search.proposals import UnusableError, bind
+from ap_core.search.proposals import UnusableError, bind, fixed_by_user
 from ap_core.search.trial import Evidence
 from ap_core.strategy import Strategy
 
@@ -109,7 +109,7 @@ class _Reading(BaseModel):
 
 def _check_new(strategy: Strategy, evidence: Evidence) -> None:
     """Refuse what was tried. Raises: ReplyError."""
-    bound = bind(strategy, evidence.base).model_dump(exclude={"rationale"})
+    bound = bind(strategy, fixed_by_user(evidence)).model_dump(exclude={"rationale"})
     for trial in evidence.trials:
         if trial.strategy.model_dump(exclude={"rationale"}) == bound:
             raise ReplyError(f"that is the strategy of trial {trial.number}; propose another")

@@ -31,6 +31,12 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
             help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
     _option("--band", type=PART, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
             help="How far below the target a plan may end."),
+    _option("--raw-strategy", is_flag=True,
+            help="Apply strategies' widths as they are, as the AgenticPruner paper does: the "
+                 "search has to find the budget by itself, and may miss it. For comparisons."),
+    _option("--raw-band", default="paper", show_default=True, metavar="+ABOVE/-BELOW",
+            help="What counts as met there, in per cent: paper (+1/-5), paper-vit (+5/-15), "
+                 "+2/-3."),
     _option("--weights", type=_choice(WeightsPolicy), default="auto", show_default=True,
             help="Where weights come from; auto goes on with random ones, loudly."),
     _option("--checkpoint", type=click.Path(path_type=Path), metavar="FILE",
@@ -130,6 +136,7 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
     return PruneOptions.parse(
         {name: given[name] for name in same}
         | {
+            "raw": given["raw_band"] if given["raw_strategy"] else "",
             "strategy": strategy,
             "recoveries": None if not recover else tuple(r for r in recover if r != "none"),
         }
@@ -147,6 +154,11 @@ def _refuse_ignored(typed: Sequence[str], given: Mapping[str, Any]) -> None:
         raise UsageError(
             f"--recover none and --recover {min(recover - {'none'})} do not go together",
             hint="leave one out",
+        )
+    if "--raw-band" in typed and not given["raw_strategy"]:
+        raise UsageError(
+            "--raw-band does nothing without --raw-strategy",
+            hint="leave it out, or give --raw-strategy",
         )
     mute = [option for option in typed if option in NEED_LLM]
     if mute and given["llm"] == "none":

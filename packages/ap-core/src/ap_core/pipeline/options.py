@@ -17,6 +17,8 @@ class PruneOptions(Record):
 
     model: as typed; of a live network, its class's name.
     target_macs, target_params: texts such as "8.48", "850M", "50%"; "" where not capped.
+    raw: "" where the solver keeps to the budget; else a tolerance ("paper", "+1/-5"): strategies
+        are applied as they are, and the search has to find the budget by itself.
     importance: None for the default: Taylor with data, L2 without.
     data: name of a data set, or a folder of images; "" for none.
     data_root: where a named data set lies, or is downloaded to; None for the user's cache.
@@ -35,6 +37,7 @@ class PruneOptions(Record):
     target_macs: str = ""
     target_params: str = ""
     band: Annotated[float, Field(gt=0.0, lt=1.0)] = DEFAULT_BAND
+    raw: str = ""
     importance: str | None = None
     strategy: Strategy = Strategy()
     strategist: str = ""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from ap_core.agents.profiling import costliest
-from ap_core.budget import Budget
+from ap_core.budget import Budget, format_amount, parse_tolerance
 from ap_core.contracts import Desk, Strategist
-from ap_core.errors import UsageError
+from ap_core.errors import ModelError, OutOfReachError, UsageError
+from ap_core.network import Metric
 from ap_core.pipeline.progress import Stopwatch
 from ap_core.pipeline.quality import measure_with, recover
 from ap_core.pipeline.sensitivity import sensitivities
@@ -19,8 +20,9 @@ from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import SensitivityRecord
 from ap_core.scores import Scores
 from ap_core.search.loop import Outcome, Quality, search
+from ap_core.search.space import WIDTHS
 from ap_core.search.trial import Evidence, Trial
-from ap_core.solver import retained_value, solve
+from ap_core.solver import raw_plan, retained_value, solve
 from ap_core.strategy import Strategy
 
 
@@ -43,23 +45,26 @@ def find_plan(
     offer = session.registry.strategists[options.strategist]
     allowance = allowance_of(session)
     trials = run.trials() if run else ()
+    guess = _guess(session, budget) if options.raw else {}
     uncut, sensitivity = _measured(session, budget, run) if offer.asks else (None, {})
     evidence = Evidence(
         network=session.network,
         budget=budget,
-        base=session.base,
-        importances=tuple(sorted({*session.book.names, session.base.importance})),
+        base=session.base.model_copy(update={"widths": guess | session.base.widths}),
+        importances=_importances(session, run, allowance),
         trials=trials,
         seed=options.seed,
         scores=_scores(session, session.base, run),
         uncut=uncut,
         sensitivity=sensitivity,
+        tolerance=parse_tolerance(options.raw) if options.raw else None,
+        guessed=frozenset(guess) - set(session.base.widths),
     )
     with session.progress.progress(allowance, f"searching ({offer.name})") as advance:
         advance(len(evidence.trials))
         with session.watch.stage("propose"):
             strategist = _made(offer, desk)
-        return search(
+        outcome = search(
             evidence,
             _Timed(strategist=strategist, watch=session.watch),
             name=offer.name,
@@ -70,6 +75,50 @@ def find_plan(
             warn=lambda text: session.progress.warn(text),
             clock=time.perf_counter,
         )
+    _check_converged(outcome, evidence)
+    return outcome
+
+
+def _importances(session: Session, run: RunDirectory | None, allowance: int) -> tuple[str, ...]:
+    """Importances that can be proposed; of those that need no images, those that find anything."""
+    base = session.base.importance
+    if allowance == 1:
+        return (base,)
+    offers = session.registry.importances
+    named = set(session.book.names)
+    for name in sorted(named - {base}):
+        if not offers[name].needs_data and not _scores_anything(session, name, run):
+            named.remove(name)
+    return tuple(sorted({*named, base}))
+
+
+def _scores_anything(session: Session, importance: str, run: RunDirectory | None) -> bool:
+    try:
+        _scores(session, Strategy(importance=importance), run)
+    except ModelError:
+        return False
+    return True
+
+
+def _guess(session: Session, budget: Budget) -> dict[str, float]:
+    """Widths to begin with where nothing keeps to the budget: of products of two, each its root."""
+    cap = budget.caps[0]
+    share = (cap.limit / session.cost.cost(cap.metric, session.network.whole)) ** 0.5
+    kinds = dict.fromkeys(group.kind.value for group in session.network.free)
+    return {kind: max(WIDTHS[0], round(share * 20) / 20) for kind in kinds}
+
+
+def _check_converged(outcome: Outcome, evidence: Evidence) -> None:
+    """Refuse what no trial within the tolerance came of. Raises: OutOfReachError."""
+    if evidence.tolerance is None or not outcome.best.missed:
+        return
+    best, cap = outcome.best, evidence.budget.caps[0]
+    raise OutOfReachError(
+        f"none of {len(outcome.trials)} raw strategies came within {evidence.tolerance} of "
+        f"{format_amount(cap.limit, cap.metric)}; the nearest, trial {best.number}, has "
+        f"{format_amount(best.macs, Metric.MACS)}",
+        hint="allow more trials, or leave --raw-strategy out: then all keep to the budget",
+    )
 
 
 def _measured(
@@ -145,6 +194,8 @@ def _scores(session: Session, strategy: Strategy, run: RunDirectory | None) -> S
 def _solve(session: Session, strategy: Strategy, budget: Budget, run: RunDirectory | None) -> Plan:
     scores = _scores(session, strategy, run)
     with session.watch.stage("solve"):
+        if session.options.raw:
+            return raw_plan(session.network, scores, strategy)
         return solve(session.network, scores, strategy, budget)
 
 

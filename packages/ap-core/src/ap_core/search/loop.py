@@ -57,6 +57,8 @@ def search(
     winner: Plan | None = None
     while len(evidence.trials) < max(1, allowance):
         evidence = replace(evidence, left=allowance - len(evidence.trials))
+        if _converged(evidence):
+            break
         made = _next(strategist, evidence, attempts, warn)
         if made is None:
             break
@@ -103,6 +105,11 @@ def _stand_in(
     except UnusableError:
         trial, plan = attempts.make(evidence.base, evidence)
     return replace(trial, strategist=STAND_IN, failure=failure), plan
+
+
+def _converged(evidence: Evidence) -> bool:
+    """Whether a search that has to find the budget by itself has found it."""
+    return evidence.tolerance is not None and any(not each.missed for each in evidence.trials)
 
 
 def _plan_again(trial: Trial, solve: Solve) -> Plan:

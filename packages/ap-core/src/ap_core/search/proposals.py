@@ -30,7 +30,7 @@ def propose(strategist: Strategist, evidence: Evidence) -> Strategy | None:
         raise UnusableError(f"raised {type(error).__name__}: {error}") from error
     if proposal is None:
         return None
-    return bind(_checked(proposal, evidence), evidence.base)
+    return bind(_checked(proposal, evidence), fixed_by_user(evidence))
 
 
 def bind(strategy: Strategy, base: Strategy) -> Strategy:
@@ -54,6 +54,13 @@ def bind(strategy: Strategy, base: Strategy) -> Strategy:
             "round_to": strategy.round_to if base.round_to is None else base.round_to,
         }
     )
+
+
+def fixed_by_user(evidence: Evidence) -> Strategy:
+    """Base strategy without what it merely begins with."""
+    base = evidence.base
+    widths = {n: share for n, share in base.widths.items() if n not in evidence.guessed}
+    return base.model_copy(update={"widths": widths})
 
 
 def _shown(evidence: Evidence) -> Evidence:

@@ -1,6 +1,6 @@
 """The space of strategies that grid, random and TPE search: a few knobs of a few levels."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 
@@ -10,6 +10,7 @@ from ap_core.strategy import Normalisation, Ranking, Strategy
 
 SMOOTHINGS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 PRESSURES = (0.5, 0.7, 1.0, 1.4, 2.0)
+WIDTHS = tuple(number / 20 for number in range(4, 21))
 
 Level = str | float | None
 Position = Mapping[str, int]
@@ -20,7 +21,8 @@ Position = Mapping[str, int]
 class Knob:
     """Something that can be set to one of a few levels.
 
-    name: field of a strategy, or the glob that pressure is put on.
+    name: field of a strategy, or a glob of its table.
+    table: "pressure" or "widths", where the knob is a glob of that table.
     base: number of the base strategy's level.
     ordered: whether neighbouring levels have similar effects.
     """
@@ -29,7 +31,7 @@ class Knob:
     levels: tuple[Level, ...]
     base: int
     ordered: bool = False
-    pressure: bool = False
+    table: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,27 +44,35 @@ class Space:
     def strategy(self, position: Position) -> Strategy:
         """Strategy at a position; the base strategy's own pressures hold above the knobs'."""
         fields: dict[str, object] = {}
-        pressure: dict[str, float] = {}
+        tables: dict[str, dict[str, float]] = {}
         for knob in self.knobs:
             number = position[knob.name]
             if number == knob.base:
                 continue
             level = knob.levels[number]
-            if knob.pressure:
-                pressure[knob.name] = float(level or 1.0)
+            if knob.table:
+                tables.setdefault(knob.table, {})[knob.name] = float(level or 1.0)
             else:
                 fields[knob.name] = level
-        if pressure:
-            fields["pressure"] = pressure | self.base.pressure
+        for table, entries in tables.items():
+            fields[table] = self._joined(table, entries)
         return Strategy.model_validate(dict(self.base) | fields) if fields else self.base
+
+    def _joined(self, table: str, entries: Mapping[str, float]) -> dict[str, float]:
+        """Entries of the knobs with the base strategy's own, which hold above them.
+
+        Of widths, the base strategy's are where the knobs begin: there the knobs' hold.
+        """
+        own: dict[str, float] = getattr(self.base, table)
+        return {**own, **entries} if table == "widths" else {**entries, **own}
 
     def position(self, strategy: Strategy) -> dict[str, int] | None:
         """Position of a strategy; None for one that is outside."""
         position = {}
         for knob in self.knobs:
             level = (
-                strategy.pressure.get(knob.name, 1.0)
-                if knob.pressure
+                getattr(strategy, knob.table).get(knob.name, knob.levels[knob.base])
+                if knob.table
                 else getattr(strategy, knob.name)
             )
             if level not in knob.levels:
@@ -78,18 +88,28 @@ def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
     areas: globs. Those that the base strategy puts pressure on are left alone.
     """
     base = evidence.base
+    if evidence.tolerance is not None:
+        return Space(base=base, knobs=tuple(_width_knobs(evidence)))
     knobs = [
         _knob("importance", evidence.importances, base.importance),
         _knob("ranking", (None, *Ranking), base.ranking),
         _knob("normalisation", (None, *Normalisation), base.normalisation),
         _knob("smoothing", (None, *SMOOTHINGS), base.smoothing, ordered=True),
         *(
-            _knob(area, PRESSURES, 1.0, ordered=True, pressure=True)
+            _knob(area, PRESSURES, 1.0, ordered=True, table="pressure")
             for area in areas
             if area not in base.pressure
         ),
     ]
     return Space(base=base, knobs=tuple(knob for knob in knobs if len(knob.levels) > 1))
+
+
+def _width_knobs(evidence: Evidence) -> Iterator[Knob]:
+    """Shares of the channels that stay, by kind, where strategies are applied as they are."""
+    yield _knob("importance", evidence.importances, evidence.base.importance)
+    for kind in dict.fromkeys(group.kind.value for group in evidence.network.free):
+        share = evidence.base.widths.get(kind, 1.0)
+        yield _knob(kind, WIDTHS, share, ordered=True, table="widths")
 
 
 def areas_of(network: Network, *, most: int) -> tuple[str, ...]:
@@ -114,9 +134,9 @@ def _knob(
     base: Level,
     *,
     ordered: bool = False,
-    pressure: bool = False,
+    table: str = "",
 ) -> Knob:
     known = tuple(dict.fromkeys(levels if base in levels else (*levels, base)))
     if ordered:
         known = tuple(sorted(known, key=lambda level: -1.0 if level is None else float(level)))
-    return Knob(name=name, levels=known, base=known.index(base), ordered=ordered, pressure=pressure)
+    return Knob(name=name, levels=known, base=known.index(base), ordered=ordered, table=table)

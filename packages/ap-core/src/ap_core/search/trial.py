@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from ap_core.budget import Budget
+from ap_core.budget import Budget, Tolerance
 from ap_core.network import Network
 from ap_core.scores import Scores
 from ap_core.strategy import Strategy
@@ -25,6 +25,7 @@ class Trial:
     kept: share of the channels that the plan keeps, by scope.
     seconds: solving and evaluating.
     same_as: earlier trial of the same plan, whose measurements these are; None where it was judged.
+    missed: how far the plan is outside the tolerance, where nothing keeps to the budget; else 0.
     failure: why the strategist's own proposal was of no use.
     note: what else is odd about it.
     """
@@ -43,17 +44,19 @@ class Trial:
     kept: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     same_as: int | None = None
+    missed: float = 0.0
     failure: str = ""
     note: str = ""
 
     @property
-    def merit(self) -> tuple[float, float]:
-        """Sort key: the larger, the better; held-out loss where there is one, then retained value.
+    def merit(self) -> tuple[float, float, float]:
+        """Sort key: the larger, the better; within the tolerance, then held-out loss where there is
+        one, then retained value.
 
         A trial without a loss is worse than any with one.
         """
         loss = inf if self.loss is None else self.loss
-        return (-loss, self.value if self.retained is None else self.retained)
+        return (-self.missed, -loss, self.value if self.retained is None else self.retained)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,9 @@ class Evidence:
     scores: those of the base strategy, raw; None where they are not at hand.
     uncut: held-out loss of the whole network; None where there is none.
     sensitivity: held-out loss where half of one scope's channels go, by scope; may be empty.
+    tolerance: where nothing keeps to the budget: strategies spell out widths, which are applied as
+        they are, and the search has to find the budget by itself. None: the solver keeps to it.
+    guessed: names in the base strategy's widths that are where to begin, not what the user fixed.
     left: how many trials may still be made; None where nobody counts.
     """
 
@@ -77,6 +83,8 @@ class Evidence:
     scores: Scores | None = None
     uncut: float | None = None
     sensitivity: Mapping[str, float] = field(default_factory=dict)
+    tolerance: Tolerance | None = None
+    guessed: frozenset[str] = frozenset()
     left: int | None = None
 
 

@@ -8,7 +8,8 @@ from ap_core.strategy import Strategy
 
 AREAS = 4
 SMOOTHINGS = (0.1, 2.0)
-PRESSURES = (0.7, 1.4)
+COARSE = {"pressure": (0.7, 1.4), "widths": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
+"""Levels of a knob that the grid has, by its table."""
 
 
 class GridStrategist:
@@ -33,7 +34,7 @@ class GridStrategist:
 def _levels(knob: Knob) -> tuple[int, ...]:
     if knob.name == "normalisation":
         return (knob.base,)
-    coarse = PRESSURES if knob.pressure else SMOOTHINGS
+    coarse = COARSE.get(knob.table, SMOOTHINGS)
     others = (
         number
         for number, level in enumerate(knob.levels)

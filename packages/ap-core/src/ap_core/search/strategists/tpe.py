@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 AREAS = 8
 DRAWS = 32
+FAR = 1e6
+"""Added to what a trial is worth that is outside the tolerance."""
+
 STARTUP = 5
 """Trials drawn by chance before the estimator has anything to learn from."""
 
@@ -77,12 +80,15 @@ def _told(
     *,
     judged: bool,
 ) -> "FrozenTrial":
-    """Trial as optuna sees it: smaller is better, and a loss that is missing is the worst."""
+    """Trial as optuna sees it: smaller is better, and a loss that is missing is the worst.
+
+    Outside the tolerance nothing counts but how far.
+    """
     from optuna.trial import TrialState, create_trial
 
-    loss, kept = trial.merit
-    value = -loss if judged else -kept
-    failed = judged and trial.loss is None
+    missed, loss, kept = trial.merit
+    value = (-loss if judged else -kept) if not missed else FAR - missed
+    failed = judged and trial.loss is None and not missed
     return create_trial(
         params=dict(position),
         distributions=distributions,
