@@ -32,6 +32,15 @@ def show(name: str, rows: Sequence[Row], *, about: str, note: str = "") -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
+def results(name: str) -> list[Row]:
+    """Rows that a benchmark wrote; none where it has not run."""
+    place = RESULTS / f"{name}.json"
+    if not place.exists():
+        return []
+    rows: list[Row] = json.loads(place.read_text())["rows"]
+    return rows
+
+
 def machine() -> dict[str, str]:
     """Processor and versions."""
     names = ("torch", "timm", "torch-pruning", "numpy", "ap-core")

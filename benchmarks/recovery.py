@@ -4,7 +4,7 @@ Networks are trained, then cut to 50 and 30 % of their MACs with Taylor scores, 
 a few epochs, with and without the uncut network as the teacher. The peer is torch-pruning's
 isomorphic Taylor cut, its ratio bisected to the same MACs (by ap's counter, never above),
 fine-tuned alike. Top-1 on images that nothing was chosen on; mean and spread (largest less
-smallest) over the seeds.
+smallest) over the seeds. Networks that --networks leaves out keep the rows that they have.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from ap_train.evaluation.answers import answers_of
 from ap_train.training.criterion import Teacher
 from ap_train.training.loop import fit
 from ap_train.training.presets import options_of
-from benchmarks.output import Row, show
+from benchmarks.output import Row, results, show
 
 SIZE = (3, 32, 32)
 SHARES = (0.5, 0.3)
@@ -78,11 +78,16 @@ def main(words: Sequence[str] = ()) -> None:
     given = parser.parse_args(words)
     warnings.filterwarnings("ignore", module="torch_pruning")
     for data in given.data:
-        rows: list[Row] = []
+        fresh: dict[str, list[Row]] = {}
         for kind in (kind for kind in KINDS if kind.name in given.networks):
             found = [measured(kind, data, seed) for seed in range(given.seeds)]
-            rows += [_row(kind, data, share, found) for share in SHARES]
-            print(rows[-2:], flush=True)
+            fresh[kind.name] = [_row(kind, data, share, found) for share in SHARES]
+            print(fresh[kind.name], flush=True)
+        before = results(f"recovery-{data}")
+        rows: list[Row] = []
+        for kind in KINDS:
+            kept = [row for row in before if row["network"] == kind.name]
+            rows += fresh.get(kind.name, kept)
         note = f"{given.seeds} seeds, {TUNING['epochs']} epochs"
         show(f"recovery-{data}", rows, about=__doc__ or "", note=note)
 

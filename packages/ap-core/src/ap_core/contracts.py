@@ -421,6 +421,7 @@ class LlmReply:
 
     text: may be empty, where the LLM said nothing.
     stop: why the text is not whole: "length", "refusal"; "" where it is.
+    notes: what the user must be told: a setting that the service did not take, ...
     """
 
     text: str
@@ -428,6 +429,7 @@ class LlmReply:
     input_tokens: int = 0
     output_tokens: int = 0
     stop: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class LlmBackend(Protocol):

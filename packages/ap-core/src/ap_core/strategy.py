@@ -68,7 +68,7 @@ class Strategy(BaseModel):
     pressure: dict[str, Pressure] = Field(
         default_factory=dict, description="above 1: cut more here; below 1: less"
     )
-    floor: Share = Field(default=0.1, description="share of its channels every group keeps")
+    floor: Share = Field(default=0.15, description="share of its channels every group keeps")
     floors: dict[str, Share] = Field(
         default_factory=dict, description="the same for some groups only"
     )

@@ -2,15 +2,27 @@
 
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.offers import LlmBackendOffer
+from ap_llm.services import SERVICES, Service
 
 
 @hookimpl
 def ap_llm_backends() -> list[LlmBackendOffer]:
-    """Offer the backends."""
+    """Services, local servers, and a backend that needs neither."""
     return [
+        *(_offer(service) for service in SERVICES),
         LlmBackendOffer(
             name="replay",
             summary="plays back a transcript.jsonl, without any service: replay:FILE",
             load="ap_llm.replay:open_replay",
-        )
+        ),
     ]
+
+
+def _offer(service: Service) -> LlmBackendOffer:
+    return LlmBackendOffer(
+        name=service.name,
+        summary=service.summary,
+        load=f"ap_llm.opening:open_{service.name}",
+        key=service.key,
+        model=service.model,
+    )

@@ -43,14 +43,7 @@ class ReplayBackend:
     def _give(self, exchange: ExchangeRecord) -> LlmReply:
         self._left.remove(exchange)
         self._given += 1
-        reply = exchange.reply
-        return LlmReply(
-            text=reply.text,
-            model=reply.model,
-            input_tokens=reply.input_tokens,
-            output_tokens=reply.output_tokens,
-            stop=reply.stop,
-        )
+        return exchange.reply.to_reply()
 
 
 def open_replay(settings: LlmSettings) -> ReplayBackend:

@@ -42,18 +42,22 @@ class Llm:
         *,
         before: Iterable[ExchangeRecord] = (),
         keep: Callable[[ExchangeRecord], None] = lambda _exchange: None,
+        tell: Callable[[str], None] = lambda _note: None,
         allowance: Allowance,
         clock: Callable[[], float],
         secret: str = "",
     ) -> None:
         """Begin with what was exchanged before.
 
-        keep: puts an exchange on disk. clock: seconds, for the record alone.
+        keep: puts an exchange on disk. tell: is told what the user must know, once.
+        clock: seconds, for the record alone.
         secret: what must not be in any text that is kept, should the service repeat it.
         """
         self._backend = backend
         self._left = list(before)
         self._keep = keep
+        self._tell = tell
+        self._told: set[str] = set()
         self._allowance = allowance
         self._clock = clock
         self._secret = secret
@@ -80,6 +84,10 @@ class Llm:
         exchange = self._fresh(role, request, system, prompt, schema)
         self._count(exchange)
         self._keep(exchange)
+        for note in exchange.reply.notes:
+            if note not in self._told:
+                self._tell(note)
+                self._told.add(note)
         return exchange.reply.to_reply()
 
     def _check(self) -> None:
@@ -108,6 +116,7 @@ class Llm:
                 input_tokens=reply.input_tokens,
                 output_tokens=reply.output_tokens,
                 stop=reply.stop,
+                notes=tuple(self._hidden(note) for note in reply.notes),
             ),
             seconds=self._clock() - start,
         )

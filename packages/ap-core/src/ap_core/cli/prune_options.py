@@ -70,7 +70,7 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
                  "suits the importance."),
     _option("--pressure", multiple=True, metavar="GLOB=N",
             help="Cut more (above 1) or less (below 1) where the glob matches."),
-    _option("--floor", type=SHARE, default=0.1, show_default="10%", metavar="SHARE",
+    _option("--floor", type=SHARE, default=0.15, show_default="15%", metavar="SHARE",
             help="Share of its channels that every group keeps."),
     _option("--floors", multiple=True, metavar="GLOB=SHARE", help="Floors of some groups."),
     _option("--widths", multiple=True, metavar="GLOB=SHARE",

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ap_core.agents.asking import Allowance, Llm
@@ -108,9 +108,14 @@ class RunDesk:
 
 
 def open_desk(
-    opened: OpenLlm, options: PruneOptions, run: RunDirectory | None, *, trials: int
+    opened: OpenLlm,
+    options: PruneOptions,
+    run: RunDirectory | None,
+    *,
+    trials: int,
+    warn: Callable[[str], None],
 ) -> RunDesk:
-    """Desk where a search asks. trials: its allowance.
+    """Desk where a search asks. trials: its allowance. warn: tells the user.
 
     Raises: RunError for a damaged transcript.
     """
@@ -119,6 +124,7 @@ def open_desk(
         opened.backend,
         before=run.exchanges() if run else (),
         keep=run.append_exchange if run else lambda _exchange: None,
+        tell=warn,
         allowance=Allowance(calls=calls, tokens=options.llm_max_tokens),
         clock=time.perf_counter,
         secret=opened.secret,

@@ -214,7 +214,13 @@ def desk_of(session: Session, run: RunDirectory | None) -> RunDesk | None:
     """Where the search of a run asks its LLM; None where it has none. Raises: RunError."""
     if session.llm is None:
         return None
-    return open_desk(session.llm, session.options, run, trials=allowance_of(session))
+    return open_desk(
+        session.llm,
+        session.options,
+        run,
+        trials=allowance_of(session),
+        warn=lambda text: session.progress.warn(text),
+    )
 
 
 def _timed_alone(session: Session) -> Session:

@@ -22,6 +22,7 @@ class ReplyRecord(BaseModel):
     input_tokens: Count = 0
     output_tokens: Count = 0
     stop: str = ""
+    notes: tuple[str, ...] = ()
 
     def to_reply(self) -> LlmReply:
         """Reply that this is the record of."""
@@ -31,6 +32,7 @@ class ReplyRecord(BaseModel):
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
             stop=self.stop,
+            notes=self.notes,
         )
 
 
