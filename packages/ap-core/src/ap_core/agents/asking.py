@@ -93,7 +93,7 @@ class Llm:
     def _check(self) -> None:
         used, most = self._usage, self._allowance
         if used.calls >= most.calls:
-            raise LlmError(f"the LLM was asked {used.calls} times, and may not be asked again")
+            raise LlmError(f"the LLM was asked {used.calls} times, all that is allowed")
         tokens = used.input_tokens + used.output_tokens
         if most.tokens is not None and tokens >= most.tokens:
             raise LlmError(f"the LLM has used {tokens} tokens, all that is allowed")
