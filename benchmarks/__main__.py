@@ -4,7 +4,7 @@ import argparse
 from importlib import import_module
 
 NAMES = (
-    "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes",
+    "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes", "agents",
 )  # fmt: skip
 
 

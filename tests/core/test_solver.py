@@ -225,7 +225,7 @@ def test_locked_groups_are_blamed_where_no_setting_would_do() -> None:
         solve(of, scores(of), Strategy(), budget(of, 0.1))
     assert caught.value.hint.endswith(
         "MACs; 1 of 2 groups cannot be cut ('ap profile --layers' says why), "
-        "--floor 0.1 keeps that share of every group"
+        "--floor 0.15 keeps that share of every group"
     )
     with pytest.raises(OutOfReachError) as caught:
         solve(of, scores(of), Strategy(floor=0.5), budget(of, 0.8))

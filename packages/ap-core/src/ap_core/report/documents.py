@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ap_core.network import Network
 from ap_core.plan import Plan
-from ap_core.runs.records import RunRecord, TrainingRecord
+from ap_core.runs.records import DecisionRecord, RunRecord, TrainingRecord
 from ap_core.search.trial import Trial
 
 
@@ -30,3 +30,6 @@ class Documents(Protocol):
 
     def trials(self) -> tuple[Trial, ...]:
         """Trials so far."""
+
+    def decisions(self) -> tuple[DecisionRecord, ...]:
+        """What was decided before trials; none where nothing decides."""

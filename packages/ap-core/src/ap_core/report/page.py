@@ -13,7 +13,7 @@ from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
 from ap_core.report.training import TrainingPage, training_page
-from ap_core.runs.records import QualityRecord, ResultRecord, RunRecord
+from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
 
 
@@ -82,6 +82,7 @@ class RunPage:
     options: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
     trials: tuple[Trial, ...]
+    decisions: Mapping[int, DecisionRecord]
     best: int | None
     outcome: Outcome | None
     training: TrainingPage | None
@@ -103,11 +104,12 @@ def run_page(run: Documents) -> RunPage:
         options=tuple(flattened(record.options)),
         data=tuple(flattened(record.data or {})),
         trials=trials,
+        decisions={decision.trial: decision for decision in run.decisions()},
         best=record.result.best_trial if record.result else best,
         outcome=outcome,
         training=training_page(run.training()),
         reproduce=reproduce(record.command),
-        go_on="" if record.status == "done" else go_on(run.path),
+        go_on="" if record.status == "done" else go_on(run.path, driven=record.driven),
     )
 
 
@@ -149,7 +151,7 @@ def _alarms(run: Documents, record: RunRecord, trials: tuple[Trial, ...]) -> Ite
     if failed:
         yield Alarm(
             title="A strategist's proposals were of no use.",
-            text=f"In {len(failed)} of {len(trials)} trials the base strategy stood in: "
+            text=f"In {len(failed)} of {len(trials)} trials the built-in strategist stood in: "
             f"{failed[0].failure}",
         )
 
