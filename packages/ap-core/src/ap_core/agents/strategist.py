@@ -1,5 +1,7 @@
 """The strategist that is made of the three agents."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ap_core.agents.briefing import Briefing, analysis_briefing, profiling_briefing
@@ -83,15 +85,23 @@ class AgentStrategist:
             raise ReplyError("you refused to answer")
         if reply.stop == "length":
             raise ReplyError("the reply was cut off; be brief")
-        proposal = parse(reply.text)
-        if proposal.stop:
-            return None
-        strategy = strategy_of(proposal, evidence.base, briefing.globs)
-        if strategy.importance not in evidence.importances:
-            names = ", ".join(evidence.importances)
-            raise ReplyError(f"importance is none of {names}")
-        _check_new(strategy, evidence)
-        return strategy
+        return proposed(reply.text, evidence, briefing.globs)
+
+
+def proposed(text: str, evidence: Evidence, globs: Mapping[str, str]) -> Strategy | None:
+    """Strategy that a reply proposes; None where it says to stop. Raises: ReplyError.
+
+    globs: what the names that a reply can use stand for.
+    """
+    proposal = parse(text)
+    if proposal.stop:
+        return None
+    strategy = strategy_of(proposal, evidence.base, globs)
+    if strategy.importance not in evidence.importances:
+        names = ", ".join(evidence.importances)
+        raise ReplyError(f"importance is none of {names}")
+    _check_new(strategy, evidence)
+    return strategy
 
 
 def _reading(text: str) -> str:
