@@ -12,9 +12,11 @@ import click
 
 from ap_core.cli.main import command_line
 from ap_core.pipeline.api import load_model, profile, prune
+from ap_core.pipeline.driving import attempt, finish, restart, show, start
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.profile import Profile
 from ap_core.pipeline.prune import Pruned
+from ap_core.pipeline.situation import Situation
 from ap_core.plugins.registry import Registry
 from ap_core.strategy import Strategy
 
@@ -110,10 +112,21 @@ def api_page() -> str:
         "What goes wrong raises `ap_core.errors.ApError`, with a `message` and a `hint`.",
     ]
     for thing in (prune, load_model, profile, Pruned, Profile, PruneOptions):
-        name = thing.__name__
-        parts += ["", f"## {name}", "", "```text", _signature(name, thing), ""]
-        parts += [inspect.getdoc(thing) or "", "```"]
+        parts += _documented(thing.__name__, thing)
+    parts += [
+        "",
+        "## A search step by step",
+        "",
+        "What [`ap drive`](../how-to/drive.md) calls, in `ap_core.pipeline.driving`.",
+    ]
+    for thing in (start, restart, show, attempt, finish, Situation):
+        parts += _documented(thing.__name__, thing, depth=3)
     return "\n".join(parts) + "\n"
+
+
+def _documented(name: str, thing: Callable[..., object], *, depth: int = 2) -> list[str]:
+    head = ["", f"{'#' * depth} {name}", "", "```text", _signature(name, thing), ""]
+    return [*head, inspect.getdoc(thing) or "", "```"]
 
 
 def _signature(name: str, thing: Callable[..., object]) -> str:

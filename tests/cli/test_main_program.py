@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = {"models", "plugins", "profile", "prune", "report", "runs"}
+COMMANDS = {"drive", "models", "plugins", "profile", "prune", "report", "runs"}
 
 
 HELP_THEN_MODULES = """

@@ -55,6 +55,7 @@ def ap_commands() -> list[CommandOffer]:
     """Offer the built-in commands."""
     summaries = {
         "prune": "Cut a network down to a budget.",
+        "drive": "Search step by step, with proposals from outside.",
         "profile": "Show what a network is made of and where its cost is.",
         "runs": "List runs, or show one.",
         "report": "Write the report of a run as one HTML file.",

@@ -163,9 +163,11 @@ def _worths(scores: Scores | None) -> tuple[dict[str, float], dict[str, float]]:
     """Share of all scores of every scored group, and that of the lower halves of its lanes."""
     if scores is None:
         return {}, {}
-    total = float(sum(values.sum() for values in scores.values.values())) or 1.0
+    # In one order, wherever the scores come from: the same evidence must make the same prompt.
+    ordered = {name: scores.values[name] for name in sorted(scores.values)}
+    total = float(sum(values.sum() for values in ordered.values())) or 1.0
     worths, lowers = {}, {}
-    for name, values in scores.values.items():
+    for name, values in ordered.items():
         worths[name] = float(values.sum()) / total
         lowers[name] = _lower_half(values) / total
     return worths, lowers

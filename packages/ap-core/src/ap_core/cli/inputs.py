@@ -2,6 +2,8 @@
 
 from collections.abc import Container, Iterable
 from math import isfinite
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -49,6 +51,12 @@ class InputSize(click.ParamType[tuple[int, int, int]]):
         return self.fail(f"{value!r} is not a size; write it like 224 or 3,224,224", param, ctx)
 
 
+MOST = 1_000_000
+"""Bytes of a file that holds something small."""
+
+WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
+"""Options that change what is shown, not what is done."""
+
 SHARE = Share()
 PART = Share(whole=False)
 INPUT_SIZE = InputSize()
@@ -67,6 +75,32 @@ def typed_options(*, allowed: Container[str] = ()) -> list[str]:
         and param.name not in allowed
         and context.get_parameter_source(param.name) is click.core.ParameterSource.COMMANDLINE
     ]
+
+
+def check_resume_alone(command: str, run: Path) -> None:
+    """Refuse options beside --resume. Raises: UsageError."""
+    if typed := typed_options(allowed=WITH_RESUME):
+        raise UsageError(
+            f"--resume goes on with the run's own options; {typed[0]} cannot be given",
+            hint=f"leave it out: {command} --resume {run}",
+        )
+
+
+def text_of(what: str, file: BinaryIO) -> str:
+    """Text of a small file, or of stdin; no more is read than can be of use. Raises: UsageError.
+
+    what: for the error, such as "the proposal".
+    """
+    content = file.read(MOST + 1)
+    if len(content) > MOST:
+        raise UsageError(f"{what} has more than {MOST} bytes", hint="make it shorter")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{what} is no text in UTF-8: byte {error.start + 1} makes no sense",
+            hint="write it as UTF-8",
+        ) from error
 
 
 def table_of(option: str, pairs: Iterable[str], *, low: float, high: float) -> dict[str, float]:

@@ -6,15 +6,11 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
-from ap_core.cli.inputs import typed_options
+from ap_core.cli.inputs import check_resume_alone
 from ap_core.cli.prune_options import PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
-from ap_core.errors import UsageError
 from ap_core.pipeline.prune import Pruned, resume_all
 from ap_core.pipeline.prune import prune as prune_to_targets
-
-WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
-"""Options that change what is shown, not what is done."""
 
 
 def _with_options(command: click.Command) -> click.Command:
@@ -57,11 +53,7 @@ def prune(
     ap prune --model test_resnet --num-classes 10 --input-size 32 --target-macs 50% --data digits
     """
     if resume is not None:
-        if set_by_user := typed_options(allowed=WITH_RESUME):
-            raise UsageError(
-                f"--resume goes on with the run's own options; {set_by_user[0]} cannot be given",
-                hint=f"leave it out: ap prune --resume {resume}",
-            )
+        check_resume_alone("ap prune", resume)
         results = resume_all(resume, registry=app.registry, progress=app.console)
         _present(app, results, as_json=as_json)
         return

@@ -11,6 +11,7 @@ from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of, typed_options
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
 from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.situation import TRIALS
 from ap_core.strategy import Normalisation, Ranking, Reduction, Strategy
 
 
@@ -104,13 +105,36 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
 
 
 NEED_LLM = frozenset({"--llm-timeout", "--llm-max-calls", "--llm-max-tokens", "--llm-temperature"})
+PROPOSING = NEED_LLM | {"--llm", "--strategist"}
+"""Options that say who proposes."""
 NEED_DATA = frozenset(
     {"--data-root", "--batch-size", "--calibration-batches", "--held-out", "--on-corrupt"}
 )
 
+_OF_DRIVE = {
+    option.opts[0]: option
+    for option in (
+        _option("--target-macs", default="", metavar="N",
+                help='Cap on multiply-accumulates: 8.48 (G), 850M, 50%.'),
+        _option("--target-params", default="", metavar="N",
+                help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
+        _option("--trials", type=click.IntRange(min=1), default=TRIALS, show_default=True,
+                metavar="N", help="How many strategies may be tried, the base strategy with them."),
+    )
+}  # fmt: skip
+
+DRIVE_OPTIONS: tuple[click.Option, ...] = tuple(
+    _OF_DRIVE.get(option.opts[0], option)
+    for option in PRUNE_OPTIONS
+    if not PROPOSING.intersection(option.opts)
+)
+
 
 def options_of(given: Mapping[str, Any]) -> PruneOptions:
-    """Options that the command line spells out. Raises: UsageError, also where one does nothing."""
+    """Options that the command line spells out. Raises: UsageError, also where one does nothing.
+
+    given: values by the names of the command's parameters; what it does not take keeps its default.
+    """
     if not given["model"]:
         raise UsageError("no model", hint="give one with --model; 'ap models' lists them")
     _refuse_ignored(typed_options(), given)
@@ -134,7 +158,7 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
     )  # fmt: skip
     recover = given["recover"]
     return PruneOptions.parse(
-        {name: given[name] for name in same}
+        {name: given[name] for name in same if name in given}
         | {
             "raw": given["raw_band"] if given["raw_strategy"] else "",
             "strategy": strategy,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
+from ap_core.cli.trial_view import TRIALS, trial_row
 from ap_core.console import Cell
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
@@ -14,7 +15,6 @@ from ap_core.runs.schema import SCHEMA
 from ap_core.search.trial import Trial
 
 COLUMNS = ("run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status")
-TRIALS = ("trial", "strategist", "importance", "MACs", "params", "retained", "loss", "top-1")
 
 
 class ListByDefault(click.Group):
@@ -84,8 +84,8 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
     options = [(name, _option(value)) for name, value in shown.record.options.items()]
     app.console.table(("option", "value"), options)
     if shown.trials:
-        rows = [_trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
-        app.console.table((*TRIALS, "seconds", ""), rows)
+        rows = [trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
+        app.console.table(TRIALS, rows)
     for warning in shown.record.weights.warnings:
         app.console.warn(warning)
 
@@ -167,24 +167,3 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
 
 def _option(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-def _trial_row(trial: Trial, *, best: bool) -> tuple[Cell, ...]:
-    remarks = [
-        "best" if best else "",
-        f"same plan as trial {trial.same_as}" if trial.same_as is not None else "",
-        trial.failure,
-        trial.note,
-    ]
-    return (
-        trial.number,
-        trial.strategist,
-        trial.strategy.importance,
-        trial.macs,
-        trial.params,
-        trial.value if trial.retained is None else trial.retained,
-        trial.loss,
-        trial.accuracy,
-        trial.seconds,
-        "; ".join(filter(None, remarks)),
-    )

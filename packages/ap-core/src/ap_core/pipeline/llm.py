@@ -13,7 +13,7 @@ from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
-from ap_core.runs.records import DecisionRecord, LlmRecord
+from ap_core.runs.records import DRIVEN, DecisionRecord, LlmRecord
 
 NOBODY = "none"
 AUTO = "auto"
@@ -38,6 +38,8 @@ def settled(options: PruneOptions, registry: Registry, progress: Progress) -> Pr
 
     Raises: UsageError where they do not go together.
     """
+    if options.strategist == DRIVEN:
+        return options
     llm = options.llm
     if llm == AUTO:
         llm = _found(registry, os.environ)

@@ -24,7 +24,8 @@ class PruneOptions(Record):
     data_root: where a named data set lies, or is downloaded to; None for the user's cache.
     calibration_batches: how many batches of `batch_size` images score the channels.
     recoveries: None for all that apply.
-    strategist: "" for the solver, or the agents where there is an LLM.
+    strategist: "" for the solver, or the agents where there is an LLM; "drive" where proposals
+        come from outside, one by one (`ap drive`).
     llm: "BACKEND:MODEL@URL", the last two optional; "auto", "none".
     llm_max_calls, llm_max_tokens: of a whole search, tokens of prompts and replies together.
     """

@@ -1,64 +1,41 @@
 """The main use case: a network and a budget in, a smaller network that keeps to it out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.budget import Budget
-from ap_core.errors import ApError, RunError
-from ap_core.network import Network
-from ap_core.pipeline.apply import apply_plan
+from ap_core.errors import RunError, UsageError
+from ap_core.pipeline.beginning import check_output, new_run, new_session
+from ap_core.pipeline.finishing import Pruned, done, finish
 from ap_core.pipeline.llm import RunDesk, asked, open_desk
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, WarningsOnly
-from ap_core.pipeline.recording import finished, started, write_comparison, write_report
-from ap_core.pipeline.reload import load_model
+from ap_core.pipeline.recording import started, write_comparison
 from ap_core.pipeline.searching import allowance_of, find_plan
-from ap_core.pipeline.session import Session, open_session
-from ap_core.pipeline.subject import LIVE, made_by_function
+from ap_core.pipeline.session import Session, reopen_session
 from ap_core.pipeline.targets import budgets_of, labels, typed_targets
-from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
+from ap_core.report.commands import command as spelt
+from ap_core.report.commands import go_on
 from ap_core.runs.directory import (
     HOME,
     RECORD,
-    REPORT,
     RunDirectory,
-    check_place,
     empty_place,
     next_place,
     plain,
     runs_inside,
 )
-from ap_core.runs.files import check_writable
-from ap_core.runs.records import RunRecord
-from ap_core.search.trial import Trial
-from ap_core.solver import check_reach
-from ap_core.strategy import Strategy
+from ap_core.runs.records import DRIVEN, LlmRecord, RunRecord
+from ap_core.search.loop import Outcome
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-
-@dataclass(frozen=True, kw_only=True)
-class Pruned:
-    """What one target came to.
-
-    seconds: by stage.
-    module: the pruned network as reloaded from disk; None after a dry run.
-    path: of the run directory; None after a dry run.
-    """
-
-    network: Network
-    budget: Budget
-    plan: Plan
-    trials: tuple[Trial, ...]
-    record: RunRecord
-    seconds: Mapping[str, float]
-    module: "Module | None" = None
-    path: Path | None = None
+__all__ = ["Pruned", "prune", "resume", "resume_all"]
 
 
 def prune(
@@ -80,31 +57,25 @@ def prune(
     Raises: ApError, of the class that says what is wrong; what was on disk before is untouched.
     """
     registry = registry or Registry.from_entry_points()
+    if options.strategist == DRIVEN:
+        raise UsageError(
+            f"the strategist {DRIVEN!r} is whoever types: such a search goes step by step",
+            hint=f"begin with: {spelt('drive', 'start')}",
+        )
     # What can be refused without the network is refused before it is loaded.
     typed_targets(options)
     if not dry_run:
-        check_writable(HOME) if output is None else check_place(output)
-    session = open_session(
-        registry,
-        options,
-        progress or WarningsOnly(),
-        module=module,
-        check=lambda network, base: _check_reach(options, network, base),
-    )
+        check_output(output)
+    session = new_session(registry, options, progress or WarningsOnly(), module=module)
     budgets = budgets_of(options, session.network)
     if dry_run:
         return tuple(_preview(_timed_alone(session), budget, command) for budget in budgets)
     if len(budgets) == 1:
-        with _begun(session, budgets[0], output, command) as run:
+        with new_run(session, budgets[0], output, command) as run:
             return (_finish(session, run),)
     stem = f"{plain(options.model)}-{len(budgets)}-targets"
     home = empty_place(output) if output else next_place(HOME, stem)
     return _finish_all(session, home, command)
-
-
-def _check_reach(options: PruneOptions, network: Network, base: Strategy) -> None:
-    for budget in budgets_of(options, network):
-        check_reach(network, base, budget)
 
 
 def resume(
@@ -124,8 +95,9 @@ def resume(
     with RunDirectory.resume(path, note=progress.note) as run:
         before = run.record()
         if before.status == "done":
-            return _done(run, before, registry)
-        return _finish(_reopened(before, path, registry, progress, module), run)
+            return done(run, before, registry)
+        _refuse_driven(path, before)
+        return _finish(reopen_session(registry, before, path, progress, module=module), run)
 
 
 def resume_all(
@@ -145,7 +117,9 @@ def resume_all(
     if not begun:
         return (resume(path, module=module, registry=registry, progress=progress),)
     records = [run.record() for run in begun]
-    session = _reopened(records[0], path, registry, progress, module)
+    for run, record in zip(begun, records, strict=True):
+        _refuse_driven(run.path, record)
+    session = reopen_session(registry, records[0], path, progress, module=module)
     names = labels(budgets_of(session.options, session.network))
     started_alike = len({_start_of(record) for record in records}) == 1
     if not started_alike or not {run.path.name for run in begun} <= set(names):
@@ -156,26 +130,18 @@ def resume_all(
     return _finish_all(session, path, records[0].command)
 
 
+def _refuse_driven(path: Path, record: RunRecord) -> None:
+    """Refuse to end a search that somebody drives. Raises: RunError."""
+    if record.driven and record.status != "done":
+        raise RunError(
+            f"the search of {path} is driven step by step: only its driver knows when it ends",
+            hint=f"end it with: {go_on(path, driven=True)}",
+        )
+
+
 def _start_of(record: RunRecord) -> str:
     """All that the targets of one start have in common."""
     return record.model_dump_json(include={"options", "architecture", "weights", "data"})
-
-
-def _reopened(
-    before: RunRecord,
-    path: Path,
-    registry: Registry,
-    progress: Progress,
-    module: "Module | None",
-) -> Session:
-    """Session of a run that was stopped: the same network, the same images."""
-    options = PruneOptions.parse(before.options)
-    if module is None and before.architecture.name.startswith(LIVE):
-        raise RunError(
-            f"the run {path} was started with a network in memory",
-            hint="go on from Python: resume(path, module=...)",
-        )
-    return open_session(registry, options, progress, module=module, before=before)
 
 
 def _finish_all(session: Session, home: Path, command: Sequence[str]) -> tuple[Pruned, ...]:
@@ -192,22 +158,12 @@ def _finish_all(session: Session, home: Path, command: Sequence[str]) -> tuple[P
             run = (
                 RunDirectory.resume(place, note=session.progress.note)
                 if begun
-                else _begun(session, budget, place, command)
+                else new_run(session, budget, place, command)
             )
             runs.append(stack.enter_context(run))
         results = tuple(_ended(_timed_alone(session), run) for run in runs)
     write_comparison([run.path for run in runs], home)
     return results
-
-
-@contextmanager
-def _begun(
-    session: Session, budget: Budget, place: Path | None, command: Sequence[str]
-) -> Iterator[RunDirectory]:
-    """New run, with its record."""
-    with RunDirectory.create(place, model=session.options.model, budget=budget) as run:
-        run.write_record(started(session, budget, command))
-        yield run
 
 
 def desk_of(session: Session, run: RunDirectory | None) -> RunDesk | None:
@@ -244,53 +200,16 @@ def _ended(session: Session, run: RunDirectory) -> Pruned:
     """What a run came to, or comes to now."""
     record = run.record()
     if record.status == "done":
-        return _done(run, record, session.registry)
+        return done(run, record, session.registry)
     return _finish(session, run)
 
 
-def _done(run: RunDirectory, record: RunRecord, registry: Registry) -> Pruned:
-    """What a finished run came to; a report that a kill prevented is written now."""
-    if not (run.path / REPORT).exists():
-        write_report(run)
-    rebuilt = None
-    if not made_by_function(record.architecture.name):
-        rebuilt = load_model(run.path, registry=registry)
-    return Pruned(
-        network=run.network(),
-        budget=record.budget.to_budget(),
-        plan=run.plan(),
-        trials=run.trials(),
-        record=record,
-        seconds=record.result.seconds if record.result else {},
-        module=rebuilt,
-        path=run.path,
-    )
-
-
 def _finish(session: Session, run: RunDirectory) -> Pruned:
-    """Search, apply, report; a failure is kept in the run before it goes up."""
-    record = run.record().model_copy(update={"status": "running", "failure": ""})
-    run.write_record(record)
-    run.write_network(session.network)
-    budget = record.budget.to_budget()
-    try:
+    """Search, apply, report."""
+
+    def find() -> tuple[Outcome, LlmRecord | None]:
         desk = desk_of(session, run)
-        outcome = find_plan(session, budget, run, desk)
-        run.write_plan(outcome.plan)
-        applied = apply_plan(session, outcome.plan, run)
-        record = finished(session, record, outcome, applied, asked(session.options, desk))
-    except ApError as error:
-        run.write_record(record.model_copy(update={"status": "failed", "failure": error.message}))
-        raise
-    run.write_record(record)
-    write_report(run)
-    return Pruned(
-        network=session.network,
-        budget=budget,
-        plan=outcome.plan,
-        trials=outcome.trials,
-        record=record,
-        seconds=session.watch.seconds,
-        module=applied.module,
-        path=run.path,
-    )
+        outcome = find_plan(session, run.record().budget.to_budget(), run, desk)
+        return outcome, asked(session.options, desk)
+
+    return finish(session, run, find)

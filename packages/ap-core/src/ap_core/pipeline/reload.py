@@ -8,6 +8,7 @@ from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
 from ap_core.errors import RunError
 from ap_core.pipeline.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
+from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.listing import status_of
 from ap_core.runs.records import ArchitectureRecord, RunRecord
@@ -42,7 +43,7 @@ def load_model(
         raise RunError(
             f"the run {directory.path} is not finished: "
             f"{record.failure or status_of(directory.path, record)}",
-            hint=f"go on with: ap prune --resume {directory.path}",
+            hint=f"go on with: {go_on(directory.path, driven=record.driven)}",
         )
     weights = directory.path / (TRAINED if record.finetuned is not None and finetuned else WEIGHTS)
     return rebuilt(registry or Registry.from_entry_points(), record, weights, factory=factory)

@@ -38,6 +38,16 @@ def suited_reduction(offer: ImportanceOffer) -> Reduction:
     return Reduction.SUM if offer.additive else Reduction.MEAN
 
 
+def worth_proposing(registry: Registry, *, with_data: bool) -> tuple[str, ...]:
+    """Importances worth proposing: no control, and without data, those that need none."""
+    offers = registry.importances
+    return tuple(
+        name
+        for name in sorted(offers)
+        if not offers[name].control and (with_data or not offers[name].needs_data)
+    )
+
+
 class ScoreBook:
     """Scores of one network by importance and reduction; kept in the run once there is one."""
 
@@ -59,13 +69,8 @@ class ScoreBook:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Importances worth proposing: no control, and without data, those that need none."""
-        offers = self._registry.importances
-        return tuple(
-            name
-            for name in sorted(offers)
-            if not offers[name].control and (self._batches or not offers[name].needs_data)
-        )
+        """Importances worth proposing with what there is of data."""
+        return worth_proposing(self._registry, with_data=self._batches is not None)
 
     def scores(
         self, importance: str, reduction: Reduction | None = None, run: RunDirectory | None = None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import DataSource, ModelRequest, Tracing, WeightsOrigin
@@ -15,7 +16,7 @@ from ap_core.pipeline.llm import OpenLlm, open_llm, settled
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Stopwatch
 from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
-from ap_core.pipeline.subject import Subject, live_subject, load_subject
+from ap_core.pipeline.subject import LIVE, Subject, live_subject, load_subject
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
 from ap_core.runs.records import RunRecord
@@ -107,6 +108,27 @@ def open_session(
         watch=watch,
         progress=progress,
     )
+
+
+def reopen_session(
+    registry: Registry,
+    before: RunRecord,
+    path: Path,
+    progress: Progress,
+    *,
+    module: "Module | None" = None,
+) -> Session:
+    """Session of a run that was begun before: the same network, the same images.
+
+    Raises: RunError where they are not the same, or the network is gone; else as `open_session`.
+    """
+    if module is None and before.architecture.name.startswith(LIVE):
+        raise RunError(
+            f"the run {path} was started with a network in memory",
+            hint="go on from Python, and give it again: module=...",
+        )
+    options = PruneOptions.parse(before.options)
+    return open_session(registry, options, progress, module=module, before=before)
 
 
 def _tell_groups(network: Network, progress: Progress) -> None:

@@ -63,6 +63,8 @@ def reproduce(arguments: Sequence[str]) -> str:
     return shlex.join(arguments)
 
 
-def go_on(path: Path) -> str:
-    """Command line that goes on with a run that was stopped."""
-    return command("prune", "--resume", str(path))
+def go_on(path: Path, *, driven: bool = False) -> str:
+    """Command line that goes on with a run that was stopped. driven: whether step by step."""
+    return (
+        command("drive", "finish", str(path)) if driven else command("prune", "--resume", str(path))
+    )

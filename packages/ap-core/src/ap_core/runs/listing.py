@@ -88,7 +88,10 @@ def _listed(path: Path) -> ListedRun:
 
 
 def status_of(path: Path, record: RunRecord) -> str:
-    """Status as recorded, but "interrupted" where it says running and no process does."""
-    if record.status == "running" and not is_held(path):
+    """Status as recorded, but "interrupted" where it says running and no process does.
+
+    A driven run stays running between its driver's commands.
+    """
+    if record.status == "running" and not record.driven and not is_held(path):
         return "interrupted"
     return record.status

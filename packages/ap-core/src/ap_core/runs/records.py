@@ -10,6 +10,9 @@ from ap_core.errors import UsageError
 from ap_core.network import Metric
 from ap_core.runs.schema import SCHEMA
 
+DRIVEN = "drive"
+"""Strategist of a run whose proposals come from outside, one by one."""
+
 
 class Record(BaseModel):
     """Frozen, strict about its keys; a number that is not finite stays so, to be refused."""
@@ -142,6 +145,7 @@ class TrainingRecord(Record):
 class DecisionRecord(Record):
     """A line of decisions.jsonl: what was decided before a trial of this number, and why."""
 
+    schema_: int = Field(default=SCHEMA, alias="schema")
     trial: int
     move: str
     reason: str
@@ -150,6 +154,7 @@ class DecisionRecord(Record):
 class SensitivityRecord(Record):
     """sensitivity.json: held-out loss of the uncut network, and where half of one scope goes."""
 
+    schema_: int = Field(default=SCHEMA, alias="schema")
     uncut: float
     scopes: dict[str, float]
 
@@ -217,6 +222,11 @@ class RunRecord(Record):
     result: ResultRecord | None = None
     finetuned: QualityRecord | None = None
     failure: str = ""
+
+    @property
+    def driven(self) -> bool:
+        """Whether its proposals come from outside, one by one."""
+        return self.options.get("strategist") == DRIVEN
 
     @property
     def quality(self) -> QualityRecord | None:

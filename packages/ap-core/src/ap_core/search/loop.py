@@ -13,7 +13,7 @@ from ap_core.search.strategists.solver import SolverStrategist
 from ap_core.search.trial import STAND_IN, Evidence, Trial, best_of
 from ap_core.strategy import Strategy
 
-__all__ = ["Judge", "Outcome", "Quality", "Solve", "search"]
+__all__ = ["Judge", "Outcome", "Quality", "Solve", "converged", "outcome_of", "search"]
 
 PATIENCE = 3
 """Proposals of no use, one after the other, before a strategist is not asked any more."""
@@ -57,7 +57,7 @@ def search(
     winner: Plan | None = None
     while len(evidence.trials) < max(1, allowance):
         evidence = replace(evidence, left=allowance - len(evidence.trials))
-        if _converged(evidence):
+        if converged(evidence):
             break
         made = _next(strategist, evidence, attempts, warn)
         if made is None:
@@ -67,9 +67,29 @@ def search(
         evidence = replace(evidence, trials=(*evidence.trials, trial))
         if best_of(evidence.trials) is trial:
             winner = plan
-    best = best_of(evidence.trials)
-    plan = _plan_again(best, solve) if winner is None else winner
-    return Outcome(best=best, plan=plan, trials=evidence.trials)
+    if winner is None:
+        return outcome_of(evidence.trials, solve)
+    return Outcome(best=best_of(evidence.trials), plan=winner, trials=evidence.trials)
+
+
+def outcome_of(trials: tuple[Trial, ...], solve: Solve) -> Outcome:
+    """Outcome of trials that were made before; the plan of the best is solved for again.
+
+    Raises: RunError where it does not come out as recorded.
+    """
+    best = best_of(trials)
+    plan = solve(best.strategy)
+    if digest(plan) != best.plan:
+        raise RunError(
+            f"the plan of trial {best.number} does not come out as recorded",
+            hint="go on with the versions that the run was started with, or start a new run",
+        )
+    return Outcome(best=best, plan=plan, trials=trials)
+
+
+def converged(evidence: Evidence) -> bool:
+    """Whether a search that has to find the budget by itself has found it."""
+    return evidence.tolerance is not None and any(not each.missed for each in evidence.trials)
 
 
 def _next(
@@ -105,21 +125,6 @@ def _stand_in(
     except UnusableError:
         trial, plan = attempts.make(evidence.base, evidence)
     return replace(trial, strategist=STAND_IN, failure=failure), plan
-
-
-def _converged(evidence: Evidence) -> bool:
-    """Whether a search that has to find the budget by itself has found it."""
-    return evidence.tolerance is not None and any(not each.missed for each in evidence.trials)
-
-
-def _plan_again(trial: Trial, solve: Solve) -> Plan:
-    plan = solve(trial.strategy)
-    if digest(plan) != trial.plan:
-        raise RunError(
-            f"the plan of trial {trial.number} does not come out as recorded",
-            hint="go on with the versions that the run was started with, or start a new run",
-        )
-    return plan
 
 
 def _useless(trials: Sequence[Trial]) -> int:

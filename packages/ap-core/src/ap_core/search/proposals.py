@@ -28,8 +28,11 @@ def propose(strategist: Strategist, evidence: Evidence) -> Strategy | None:
     # What a foreign strategist raises may cost quality, but must not end the run.
     except Exception as error:
         raise UnusableError(f"raised {type(error).__name__}: {error}") from error
-    if proposal is None:
-        return None
+    return None if proposal is None else accepted(proposal, evidence)
+
+
+def accepted(proposal: object, evidence: Evidence) -> Strategy:
+    """Strategy that was proposed, valid and bound by the user's options. Raises: UnusableError."""
     return bind(_checked(proposal, evidence), fixed_by_user(evidence))
 
 

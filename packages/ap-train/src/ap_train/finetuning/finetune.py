@@ -19,6 +19,7 @@ from ap_core.pipeline.recording import write_report
 from ap_core.pipeline.reload import load_model, rebuilt
 from ap_core.pipeline.subject import made_by_function
 from ap_core.plugins.registry import Registry
+from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, RunDirectory
 from ap_core.runs.records import EpochRecord, QualityRecord, RunRecord, TrainingRecord
 from ap_train.evaluation.across import answers_across
@@ -292,7 +293,7 @@ def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> No
     if record.status != "done":
         raise RunError(
             f"the run {run.path} is not finished: {record.failure or record.status}",
-            hint=f"go on with: ap prune --resume {run.path}",
+            hint=f"go on with: {go_on(run.path, driven=record.driven)}",
         )
     if record.weights.origin == WeightsOrigin.RANDOM and not options.from_scratch:
         raise UsageError(

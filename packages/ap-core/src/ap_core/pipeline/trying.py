@@ -1,0 +1,63 @@
+"""How the strategies of a session are solved, and its plans judged, once for every run of it."""
+
+import time
+
+from ap_core.budget import Budget
+from ap_core.pipeline.quality import measure_with, recover
+from ap_core.pipeline.session import Session
+from ap_core.plan import Plan
+from ap_core.runs.directory import RunDirectory
+from ap_core.scores import Scores
+from ap_core.search.attempts import Attempts, Judge, Quality, Solve
+from ap_core.solver import raw_plan, retained_value, solve
+from ap_core.strategy import Strategy
+
+
+def scores_of(session: Session, strategy: Strategy, run: RunDirectory | None) -> Scores:
+    """Scores that a strategy cuts by, kept in the run. Raises: as `ScoreBook.scores`."""
+    with session.watch.stage("score"):
+        return session.book.scores(strategy.importance, strategy.reduction, run)
+
+
+def solver_of(session: Session, budget: Budget, run: RunDirectory | None) -> Solve:
+    """Function that makes the plan of a strategy, within the budget unless strategies are raw."""
+
+    def solved(strategy: Strategy) -> Plan:
+        scores = scores_of(session, strategy, run)
+        with session.watch.stage("solve"):
+            if session.options.raw:
+                return raw_plan(session.network, scores, strategy)
+            return solve(session.network, scores, strategy, budget)
+
+    return solved
+
+
+def judge_of(session: Session, run: RunDirectory | None) -> Judge:
+    """Function that measures a plan: on held-out images where there are any."""
+
+    def judged(plan: Plan) -> Quality:
+        scores = scores_of(session, session.base, run)
+        with session.watch.stage("judge"):
+            retained = retained_value(session.network, scores, session.base, plan)
+            if session.data is None:
+                return Quality(retained=retained)
+            cut = session.subject.adapter.copy(session.subject.loaded.module)
+            session.subject.adapter.cut(cut, session.tracing, plan)
+            recover(session.registry, session.options.recoveries, cut, session.data, None)
+            size = session.network.input_size
+            found = measure_with(session.registry, session.data, size, report=False)(cut)
+        return Quality(retained=retained, loss=found.loss, accuracy=found.top1)
+
+    return judged
+
+
+def attempts_of(
+    session: Session, budget: Budget, run: RunDirectory | None, *, name: str
+) -> Attempts:
+    """Maker of single trials. name: of the strategist, for its trials."""
+    return Attempts(
+        name=name,
+        solve=solver_of(session, budget, run),
+        judge=judge_of(session, run),
+        clock=time.perf_counter,
+    )
