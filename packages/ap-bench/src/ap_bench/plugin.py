@@ -1,4 +1,4 @@
-"""What ap_bench offers: the latency meter and `ap bench`."""
+"""What ap_bench offers: the latency meter, `ap bench` and `ap ablate`."""
 
 from collections.abc import Iterable
 
@@ -20,11 +20,16 @@ def ap_meters() -> Iterable[MeterOffer]:
 
 @hookimpl
 def ap_commands() -> Iterable[CommandOffer]:
-    """Comparing networks on this machine."""
+    """Comparing networks on this machine, and strategists."""
     return [
+        CommandOffer(
+            name="ablate",
+            summary="Compare strategists on models, targets and seeds.",
+            load="ap_bench.ablate:ablate",
+        ),
         CommandOffer(
             name="bench",
             summary="Compare the latency of networks and runs on this machine.",
             load="ap_bench.cli:bench",
-        )
+        ),
     ]

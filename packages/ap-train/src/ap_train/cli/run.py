@@ -65,7 +65,7 @@ def run(
     wanted = read_recipe(recipe, overrides)
     if data is not None:
         wanted = merged(wanted, "prune", {"data": data})
-    place = output or Path("runs") / Path(recipe).stem
+    place = output or Path("runs") / Path(recipe).name.removesuffix(".toml")
     from ap_train.cli.recipe_view import recipe_document, show_recipe
     from ap_train.pipeline import run_recipe
 
