@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -102,6 +103,8 @@ def started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [AP, "ablate", *map(str, arguments)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | ALONE,
+        # A shell in the background has its children ignore what is sent here.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 
