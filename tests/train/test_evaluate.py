@@ -454,19 +454,14 @@ def test_the_document_of_two_processes_is_that_of_one(run) -> None:
     assert document["images"] == 359
     assert sum(each["images"] for each in document["classes"]) == 359
     assert [each["name"] for each in document["classes"]] == list("0123456789")
-    assert rounded(shared.stdout) == rounded(alone.stdout)
-
-
-def rounded(text: str) -> object:
-    """Document whose figures are rounded far above what kernels differ by."""
-    return json.loads(text, parse_float=lambda number: round(float(number), 6))
+    assert shared.stdout == alone.stdout
 
 
 def test_processes_without_a_batch_of_their_own_do_no_harm(run) -> None:
     asked = ("eval", run, "--json", "--batch-size", 500, "--baseline", "none")
     alone, shared = ap(*asked), torchrun(2, *asked)
     assert json.loads(alone.stdout)["images"] == 359
-    assert rounded(shared.stdout) == rounded(alone.stdout), shared.stderr
+    assert shared.stdout == alone.stdout, shared.stderr
 
 
 def test_the_document_holds_figures_with_their_intervals(run) -> None:

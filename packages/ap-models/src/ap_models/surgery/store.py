@@ -88,7 +88,9 @@ def _read(weights: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(weights)
+        # As they lie in the file, tensors are not aligned, and kernels round by how they are: copies
+        # are alike in every process, and stay what they are where the file is written again.
+        return {name: tensor.clone() for name, tensor in load_file(weights).items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"{weights} is not there", hint=REPAIR) from error
     except (SafetensorError, OSError) as error:

@@ -30,11 +30,10 @@ def answers_across(
     processes: int | None = None,
     advance: Callable[[int], None] = lambda _images: None,
 ) -> Answers:
-    """Answers on all images, the same on every process.
+    """Answers on all images, the same on every process, to the last bit.
 
     Every process takes every n-th of the batches that one alone would make: no image is padded,
     none counts twice, and each is answered in the same company however many processes there are.
-    Kernels of other processes may still round another way, in the last bits of a loss.
     batch_size: images in one pass of one process. processes: that read images; None for enough.
     advance: is told how many more images of all are done.
     Raises: as `answers_of`; DataError where there are no images.
