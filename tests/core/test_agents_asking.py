@@ -110,6 +110,17 @@ def test_a_key_that_the_service_repeats_is_kept_nowhere():
     assert SECRET not in bench.kept[0].model_dump_json()
 
 
+def test_a_key_that_a_failure_repeats_is_told_to_nobody():
+    class Leaky:
+        def complete(self, *, system, prompt, schema):
+            raise LlmError(f"{SECRET} is wrong", hint=f"not {SECRET}")
+
+    with pytest.raises(LlmError, match=r"^\*\*\* is wrong$") as caught:
+        Bench(Leaky(), secret=SECRET).ask("a")
+    assert caught.value.hint == f"not {HIDDEN}"
+    assert caught.value.__suppress_context__
+
+
 def test_what_utf_8_cannot_hold_is_replaced():
     bench = Bench(Backend("half a \ud83d pair"))
     assert bench.ask("a").text == "half a ? pair"

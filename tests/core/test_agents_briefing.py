@@ -157,6 +157,7 @@ def test_raw_strategies_are_asked_for_where_nothing_keeps_to_the_budget():
     briefing = told(tolerance=Tolerance(above=0.01, below=0.05))
     assert "must\nland within +1/-5 % of the budget" in briefing.system
     assert "within +1/-5 %." in briefing.prompt
+    assert "Spell out widths whose cost lands within the tolerance" in briefing.prompt
 
 
 def test_the_profiling_agent_gets_the_tables_alone():

@@ -1,5 +1,7 @@
 """The master decides by the trials alone, and says why."""
 
+from dataclasses import replace
+
 import pytest
 
 from ap_core.agents.master import PLATEAU, REPEATS, Move, decide
@@ -73,6 +75,13 @@ def trials(*losses, plans=None, same_as=None):
 def test_the_first_rule_that_applies_decides(before, move, reason):
     decision = decide(before)
     assert (decision.trial, decision.move, decision.reason) == (len(before), move, reason)
+
+
+def test_where_nothing_keeps_to_the_budget_coming_nearer_is_progress():
+    nearer = tuple(replace(trial, missed=1 / (1 + trial.number)) for trial in trials(*range(1, 12)))
+    assert decide(nearer).move is Move.REFINE
+    away = tuple(replace(trial, missed=0.1 * trial.number) for trial in trials(*[1.0] * 5))
+    assert decide(away).move is Move.WIDEN
 
 
 def test_a_gain_too_small_to_matter_is_no_progress():

@@ -63,8 +63,7 @@ TOLERANCES = {
     "paper": Tolerance(above=0.01, below=0.05),
     "paper-vit": Tolerance(above=0.05, below=0.15),
 }
-"""Tolerances of AgenticPruner, arXiv 2601.12272: for CNNs, and the widest for vision transformers.
-"""
+"""Of AgenticPruner, arXiv:2601.12272: for CNNs, and the widest for vision transformers."""
 
 
 def parse_tolerance(text: str) -> Tolerance:

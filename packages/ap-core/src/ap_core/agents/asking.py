@@ -102,7 +102,10 @@ class Llm:
         self, role: str, request: str, system: str, prompt: str, schema: Mapping[str, object]
     ) -> ExchangeRecord:
         start = self._clock()
-        reply = self._backend.complete(system=system, prompt=prompt, schema=schema)
+        try:
+            reply = self._backend.complete(system=system, prompt=prompt, schema=schema)
+        except LlmError as error:
+            raise LlmError(self._hidden(error.message), hint=self._hidden(error.hint)) from None
         if not isinstance(reply, LlmReply) or not isinstance(reply.text, str):
             raise LlmError(f"the LLM backend returned {type(reply).__name__}, not an LlmReply")
         return ExchangeRecord(

@@ -29,7 +29,11 @@ TASKS: Mapping[Move, str] = {
     Move.WIDEN: "Small changes do not help any more: make a large one, of a kind not tried so far",
     Move.RETURN: "Go back to the best trial, and change it in another direction than the last "
     "trials did",
+    Move.STOP: "Nothing speaks for going on; if you do, make a large change of a kind not tried",
 }
+
+RAW_TASK = "Spell out widths whose cost lands within the tolerance, by what earlier ones cost"
+"""Task, whatever the move, where nothing keeps to the budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ def analysis_briefing(
         "earlier": len(evidence.trials) - len(shown),
         "best": best,
         "move": decision.move.value,
-        "task": TASKS.get(decision.move, ""),
+        "task": TASKS[decision.move] if evidence.tolerance is None else RAW_TASK,
         "reason": decision.reason,
         "left": evidence.left,
         "complaint": complaint,

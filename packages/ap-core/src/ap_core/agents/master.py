@@ -99,7 +99,8 @@ def _plateau(trials: Sequence[Trial]) -> tuple[Move, str] | None:
 def _divergence(trials: Sequence[Trial]) -> tuple[Move, str] | None:
     """The last losses rise, all well above the best."""
     best = best_of(trials)
-    losses = [trial.loss for trial in trials[-STRAY:] if trial.loss is not None]
+    within = [trial for trial in trials[-STRAY:] if not trial.missed]
+    losses = [trial.loss for trial in within if trial.loss is not None]
     if best.loss is None or len(losses) < STRAY:
         return None
     rising = all(one < other for one, other in pairwise(losses))
@@ -131,6 +132,8 @@ def _idle(trials: Sequence[Trial]) -> int:
 
 
 def _better(trial: Trial, best: Trial) -> bool:
+    if trial.missed != best.missed:
+        return trial.missed < best.missed
     if trial.loss is None or best.loss is None:
         return trial.merit > best.merit
     return trial.loss < best.loss * (1 - GAIN)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ap_core.budget import DEFAULT_BAND
+from ap_core.budget import DEFAULT_BAND, parse_tolerance
 from ap_core.contracts import WeightsPolicy
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
@@ -56,6 +56,14 @@ class PruneOptions(Record):
     on_corrupt: Literal["refuse", "skip"] = "refuse"
     recoveries: tuple[str, ...] | None = None
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("raw")
+    @classmethod
+    def _known_tolerance(cls, raw: str) -> str:
+        """Refuse, before any work, a tolerance that makes no sense. Raises: UsageError."""
+        if raw:
+            parse_tolerance(raw)
+        return raw
 
     @model_validator(mode="before")
     @classmethod

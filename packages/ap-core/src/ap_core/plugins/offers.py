@@ -81,7 +81,7 @@ class ImportanceOffer(FunctionOffer["Importance"]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LlmBackendOffer(Offer["Callable[[LlmSettings], LlmBackend]"]):
+class LlmBackendOffer(FunctionOffer["Callable[[LlmSettings], LlmBackend]"]):
     """An LLM backend: a function of the settings, which opens it.
 
     key: name of the environment variable that holds the service's key; "" where it needs none.

@@ -88,8 +88,8 @@ def _read(weights: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        # As they lie in the file, tensors are not aligned, and kernels round by how they are: copies
-        # are alike in every process, and stay what they are where the file is written again.
+        # As they lie in the file, tensors are not aligned, and kernels round by how they are.
+        # Copies are alike in every process, and stay what they are where the file changes.
         return {name: tensor.clone() for name, tensor in load_file(weights).items()}
     except FileNotFoundError as error:
         raise CheckpointError(f"{weights} is not there", hint=REPAIR) from error
