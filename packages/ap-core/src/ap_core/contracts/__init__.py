@@ -1,0 +1,50 @@
+"""What plugins make: the protocols through which the packages meet.
+
+torch appears in annotations only; nothing here imports it.
+"""
+
+from typing import TYPE_CHECKING
+
+from ap_core.contracts.images import DataRequest, DataSource, ImageSet, Split, TrainingSource
+from ap_core.contracts.importances import Importance, LayerSlice
+from ap_core.contracts.measures import Exporter, Meter, Recovery
+from ap_core.contracts.models import (
+    Architecture,
+    LoadedModel,
+    ModelAdapter,
+    ModelRequest,
+    Surgery,
+    Tracing,
+    WeightsOrigin,
+    WeightsPolicy,
+)
+from ap_core.contracts.proposals import Desk, LlmBackend, LlmReply, LlmSettings, Strategist
+
+if TYPE_CHECKING:
+    from ap_core.contracts.images import ImageBatch as ImageBatch
+
+__all__ = [
+    "Architecture",
+    "DataRequest",
+    "DataSource",
+    "Desk",
+    "Exporter",
+    "ImageSet",
+    "Importance",
+    "LayerSlice",
+    "LlmBackend",
+    "LlmReply",
+    "LlmSettings",
+    "LoadedModel",
+    "Meter",
+    "ModelAdapter",
+    "ModelRequest",
+    "Recovery",
+    "Split",
+    "Strategist",
+    "Surgery",
+    "Tracing",
+    "TrainingSource",
+    "WeightsOrigin",
+    "WeightsPolicy",
+]
