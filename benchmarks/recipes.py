@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ap_train.recipes.recipe import shipped
+from ap_train.recipes.recipe import RECIPES
 from benchmarks.output import Row, show
 
 FEW = {
@@ -34,7 +34,7 @@ MEGABYTE = 10**6
 def main() -> None:
     """One row a recipe."""
     with tempfile.TemporaryDirectory() as place:
-        rows = [followed(name, Path(place) / name) for name in shipped()]
+        rows = [followed(name, Path(place) / name) for name in RECIPES.names()]
     show("recipes", rows, about=__doc__ or "", note="glyphs at 224 px, two updates")
 
 

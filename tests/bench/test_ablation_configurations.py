@@ -6,7 +6,7 @@ import pytest
 from comparisons import AGENTS, RANDOM, SHARED, SOLVER, ablate, transcript, written
 
 from ap_bench.ablations.cells import cells_of
-from ap_bench.ablations.reading import read_configuration, shipped
+from ap_bench.ablations.reading import CONFIGURATIONS, read_configuration
 from ap_core.errors import UnknownNameError, UsageError
 
 WHOLE = SHARED + SOLVER
@@ -77,7 +77,7 @@ def test_the_small_comparison_needs_no_download_and_no_key() -> None:
     assert {cell.options.strategist for cell in found} == {"solver", "grid", "random", "tpe"}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", CONFIGURATIONS.names())
 def test_shipped_configurations_have_titles(name: str) -> None:
     assert read_configuration(name).title
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from loopback import Answer
 
-from ap_llm.opening import open_anthropic, open_openai
+from ap_llm.opening import open_service
 from ap_llm.services import ANTHROPIC, OPENAI, Service
 
 SCHEMA = {
@@ -86,7 +87,7 @@ class Format:
 
 MESSAGES = Format(
     service=ANTHROPIC,
-    connect=open_anthropic,
+    connect=partial(open_service, ANTHROPIC),
     path="/v1/messages",
     model="claude-opus-5-5-20260901",
     reply=message,
@@ -95,7 +96,7 @@ MESSAGES = Format(
 )
 CHAT = Format(
     service=OPENAI,
-    connect=open_openai,
+    connect=partial(open_service, OPENAI),
     path="/chat/completions",
     model="gpt-5.5-2026-04-23",
     reply=completion,

@@ -19,7 +19,8 @@ from loopback import (
 
 from ap_core.contracts import LlmSettings
 from ap_core.errors import ExitCode, LlmError
-from ap_llm.opening import open_ollama
+from ap_llm.opening import open_service
+from ap_llm.services import OLLAMA
 
 SOON = {"retry-after": "0.01"}
 
@@ -106,7 +107,9 @@ def test_a_redirect_is_not_followed(server, failure, format_, status):
 
 def test_a_key_that_is_wanted_by_a_server_that_needs_none_is_asked_for_as_openais(server):
     server.answer(CHAT.fails(401, "no key"))
-    backend = open_ollama(LlmSettings(model="qwen", url=f"http://{server.host}", retries=0))
+    backend = open_service(
+        OLLAMA, LlmSettings(model="qwen", url=f"http://{server.host}", retries=0)
+    )
     with pytest.raises(LlmError, match=r"ollama at .* answered 401: no key") as caught:
         backend.complete(system="", prompt="how much?", schema={})
     assert caught.value.hint == (

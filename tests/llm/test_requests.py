@@ -6,15 +6,8 @@ import pytest
 from formats import CHAT, KEY, MESSAGES, SCHEMA
 
 from ap_core.contracts import LlmSettings
-from ap_llm.opening import (
-    open_deepseek,
-    open_llamacpp,
-    open_ollama,
-    open_openrouter,
-    open_service,
-    open_vllm,
-)
-from ap_llm.services import OPENAI
+from ap_llm.opening import open_service
+from ap_llm.services import DEEPSEEK, LLAMACPP, OLLAMA, OPENAI, OPENROUTER, VLLM
 
 ENVIRONMENT = {
     "ANTHROPIC_API_KEY": "env-1",
@@ -124,15 +117,13 @@ def test_the_environment_adds_nothing(server, ask, format_, monkeypatch):
     assert "env-" not in str(request)
 
 
-@pytest.mark.parametrize(
-    "open_backend", [MESSAGES.connect, CHAT.connect, open_deepseek, open_openrouter, open_ollama]
-)
-def test_no_key_of_the_environment_goes_to_a_url_of_the_user(server, open_backend, monkeypatch):
+@pytest.mark.parametrize("service", [MESSAGES.service, OPENAI, DEEPSEEK, OPENROUTER, OLLAMA])
+def test_no_key_of_the_environment_goes_to_a_url_of_the_user(server, service, monkeypatch):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    says = MESSAGES if open_backend is MESSAGES.connect else CHAT
+    says = MESSAGES if service is MESSAGES.service else CHAT
     server.answer(says.says())
-    backend = open_backend(LlmSettings(model="m", url=f"http://{server.host}"))
+    backend = open_service(service, LlmSettings(model="m", url=f"http://{server.host}"))
     backend.complete(system="be brief", prompt="how much?", schema=SCHEMA)
     (request,) = server.requests
     assert "authorization" not in request.headers
@@ -140,10 +131,10 @@ def test_no_key_of_the_environment_goes_to_a_url_of_the_user(server, open_backen
     assert "env-" not in str(request)
 
 
-@pytest.mark.parametrize("open_backend", [open_ollama, open_vllm, open_llamacpp])
-def test_a_local_server_is_asked_like_openai_and_without_a_key(server, open_backend):
+@pytest.mark.parametrize("service", [OLLAMA, VLLM, LLAMACPP])
+def test_a_local_server_is_asked_like_openai_and_without_a_key(server, service):
     server.answer(CHAT.says())
-    backend = open_backend(LlmSettings(model="qwen", url=f"http://{server.host}/v1"))
+    backend = open_service(service, LlmSettings(model="qwen", url=f"http://{server.host}/v1"))
     assert backend.complete(system="", prompt="how much?", schema=SCHEMA).text == "hello"
     (request,) = server.requests
     assert request.path == "/v1/chat/completions"

@@ -9,7 +9,8 @@ from formats import CHAT, MESSAGES
 from ap_core.contracts import LlmSettings
 from ap_core.errors import UsageError
 from ap_core.plugins.registry import Registry
-from ap_llm.opening import open_ollama, open_openai, open_openrouter, open_vllm
+from ap_llm.opening import open_service
+from ap_llm.services import OLLAMA, OPENAI, OPENROUTER, VLLM
 
 OFFERS = {
     "anthropic": ("ANTHROPIC_API_KEY", "claude-opus-5-5"),
@@ -50,17 +51,17 @@ def test_a_missing_key_is_a_usage_error_that_names_its_variable(format_):
     assert caught.value.hint == f"export {key}=..., or give the URL of a server that needs none"
 
 
-@pytest.mark.parametrize("open_backend", [open_ollama, open_vllm])
-def test_a_missing_model_is_a_usage_error(open_backend):
+@pytest.mark.parametrize("service", [OLLAMA, VLLM])
+def test_a_missing_model_is_a_usage_error(service):
     with pytest.raises(UsageError, match=r"(ollama|vllm) needs a model") as caught:
-        open_backend(LlmSettings())
+        open_service(service, LlmSettings())
     assert caught.value.hint.endswith(":MODEL")
 
 
 @pytest.mark.parametrize("key", ["two words", "sk-ä", "sk-\x00", "sk-1\nsk-2", "“sk-1”"])
 def test_a_key_that_cannot_be_one_is_refused_but_not_shown(key):
     with pytest.raises(UsageError) as caught:
-        open_openrouter(LlmSettings(key=key))
+        open_service(OPENROUTER, LlmSettings(key=key))
     assert caught.value.message == "the key of openrouter holds characters that no key has"
     assert caught.value.hint == "check what OPENROUTER_API_KEY is set to"
 
@@ -82,14 +83,14 @@ def test_a_key_that_cannot_be_one_is_refused_but_not_shown(key):
 )
 def test_a_url_that_cannot_be_one_is_refused(url, words):
     with pytest.raises(UsageError, match=words):
-        open_openai(LlmSettings(url=url))
+        open_service(OPENAI, LlmSettings(url=url))
 
 
 @pytest.mark.parametrize("user", ["me:secret", "secret", ":secret"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:port", "localhost:99999"])
 def test_a_url_with_a_password_is_refused_but_the_password_not_shown(user, host):
     with pytest.raises(UsageError, match=r"//\*\*\*@localhost") as caught:
-        open_openai(LlmSettings(url=f"http://{user}@{host}/v1"))
+        open_service(OPENAI, LlmSettings(url=f"http://{user}@{host}/v1"))
     assert "secret" not in caught.value.message + caught.value.hint
 
 
@@ -99,8 +100,9 @@ def test_a_missing_sdk_is_an_error_that_names_the_extra(format_):
         f"import sys; sys.modules['{sdk}'] = None\n"
         "from ap_core.contracts import LlmSettings\n"
         "from ap_core.errors import LlmError\n"
-        f"from ap_llm.opening import open_{format_.service.name} as connect\n"
-        "try: connect(LlmSettings(key='k'))\n"
+        "from ap_llm.opening import open_service\n"
+        f"from ap_llm.services import {format_.service.name.upper()} as service\n"
+        "try: open_service(service, LlmSettings(key='k'))\n"
         "except LlmError as error: print(error.message); print(error.hint)"
     )
     assert lines[0].startswith(f"{format_.service.name} needs the package {sdk}: ")
@@ -120,8 +122,9 @@ def test_opening_imports_only_the_sdk_that_is_used():
     lines = run(
         "import sys\n"
         "from ap_core.contracts import LlmSettings\n"
-        "from ap_llm.opening import open_openai\n"
-        "open_openai(LlmSettings(key='k'))\n"
+        "from ap_llm.opening import open_service\n"
+        "from ap_llm.services import OPENAI\n"
+        "open_service(OPENAI, LlmSettings(key='k'))\n"
         "print(sorted({'anthropic', 'openai'} & set(sys.modules)))"
     )
     assert lines == ["['openai']"]

@@ -7,7 +7,7 @@ import pytest
 from runs import ap, assert_refused, pruned_run, torchrun
 
 from ap_core.errors import UnknownNameError, UsageError
-from ap_train.recipes.recipe import read_recipe, shipped
+from ap_train.recipes.recipe import RECIPES, read_recipe
 from ap_train.training.presets import PRESETS
 
 RECIPE = """
@@ -94,7 +94,7 @@ def test_a_shipped_recipe_goes_through_every_stage_on_images_of_full_size(tmp_pa
     assert record["architecture"]["input_size"] == [3, 224, 224]
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", RECIPES.names())
 def test_shipped_recipes_are_whole(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.title

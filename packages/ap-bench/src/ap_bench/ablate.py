@@ -52,11 +52,11 @@ def ablate(
     """
     from ap_bench.ablations.compare import ablate as compare
     from ap_bench.ablations.document import document_of
-    from ap_bench.ablations.reading import read_configuration, shipped
+    from ap_bench.ablations.reading import CONFIGURATIONS, read_configuration
     from ap_bench.ablations.view import show_ablation, show_configurations
 
     if listing:
-        listed = [(name, read_configuration(name).title) for name in shipped()]
+        listed = [(name, read_configuration(name).title) for name in CONFIGURATIONS.names()]
         if as_json:
             documents = [{"name": name, "title": title} for name, title in listed]
             app.console.json({"schema": SCHEMA, "configurations": documents})

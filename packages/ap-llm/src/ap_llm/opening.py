@@ -6,52 +6,7 @@ from dataclasses import replace
 from ap_core.contracts import LlmSettings
 from ap_core.errors import LlmError, UsageError
 from ap_llm.backend import Dialect, ServiceBackend
-from ap_llm.services import (
-    ANTHROPIC,
-    DEEPSEEK,
-    LLAMACPP,
-    OLLAMA,
-    OPENAI,
-    OPENROUTER,
-    VLLM,
-    Sdk,
-    Service,
-)
-
-
-def open_anthropic(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks Anthropic."""
-    return open_service(ANTHROPIC, settings)
-
-
-def open_openai(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks OpenAI, or a server that speaks like it."""
-    return open_service(OPENAI, settings)
-
-
-def open_openrouter(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks OpenRouter."""
-    return open_service(OPENROUTER, settings)
-
-
-def open_deepseek(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks DeepSeek."""
-    return open_service(DEEPSEEK, settings)
-
-
-def open_ollama(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks an Ollama server."""
-    return open_service(OLLAMA, settings)
-
-
-def open_vllm(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks a vLLM server."""
-    return open_service(VLLM, settings)
-
-
-def open_llamacpp(settings: LlmSettings) -> ServiceBackend:
-    """Backend that asks a llama.cpp server."""
-    return open_service(LLAMACPP, settings)
+from ap_llm.services import Sdk, Service
 
 
 def open_service(service: Service, settings: LlmSettings) -> ServiceBackend:

@@ -1,5 +1,9 @@
 """What ap_llm offers: LLM backends."""
 
+from collections.abc import Callable
+from functools import partial
+
+from ap_core.contracts import LlmBackend, LlmSettings
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.offers import LlmBackendOffer
 from ap_llm.services import SERVICES, Service
@@ -18,11 +22,17 @@ def ap_llm_backends() -> list[LlmBackendOffer]:
     ]
 
 
+def _opener(service: Service) -> Callable[[LlmSettings], LlmBackend]:
+    from ap_llm.opening import open_service
+
+    return partial(open_service, service)
+
+
 def _offer(service: Service) -> LlmBackendOffer:
     return LlmBackendOffer(
         name=service.name,
         summary=service.summary,
-        load=f"ap_llm.opening:open_{service.name}",
+        load=partial(_opener, service),
         key=service.key,
         model=service.model,
     )

@@ -49,10 +49,10 @@ def run(
     ap run resnet50-2.06g --data /path/to/imagenet
     torchrun --nproc_per_node 8 -m ap_core run deit-tiny-0.62g --data /path/to/imagenet
     """
-    from ap_train.recipes.recipe import merged, read_recipe, shipped
+    from ap_train.recipes.recipe import RECIPES, merged, read_recipe
 
     if listing:
-        recipes = {name: read_recipe(name) for name in shipped()}
+        recipes = {name: read_recipe(name) for name in RECIPES.names()}
         rows = [(name, each.prune["model"], each.title) for name, each in recipes.items()]
         if as_json:
             documents = [{"name": n, "model": model, "title": t} for n, model, t in rows]

@@ -1,16 +1,15 @@
 """Reading a recipe: one that is shipped, or a TOML file."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from ap_core.errors import UsageError, unknown_name
 from ap_core.pipeline.options import PruneOptions
 from ap_core.runs.records import Record
+from ap_core.shelf import Shelf
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.training.presets import DEFAULT, options_of
+
+RECIPES = Shelf(kind="recipe", package="ap_train.recipes", example="finetune.epochs=2")
 
 OF_FINETUNING = tuple(name for name in FinetuneOptions.model_fields if name != "training")
 
@@ -46,62 +45,12 @@ class Recipe(Record):
         return FinetuneOptions.parse(mine | {"training": options_of(preset, given)})
 
 
-def shipped() -> tuple[str, ...]:
-    """Names of the recipes that come with the package."""
-    here = files("ap_train.recipes")
-    return tuple(sorted(f.name[:-5] for f in here.iterdir() if f.name.endswith(".toml")))
-
-
 def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     """Recipe of this name, or of this file, with settings like "finetune.epochs=2" put over it.
 
     Raises: UnknownNameError, UsageError.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the recipe {name} cannot be read: {error}") from error
-    elif name in shipped():
-        text = (files("ap_train.recipes") / f"{name}.toml").read_text("utf-8")
-    else:
-        raise unknown_name("recipe", name, shipped())
-    document = _parsed(text, name)
-    for override in overrides:
-        _put(document, override)
-    return Recipe.parse(document)
-
-
-def _parsed(text: str, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the recipe {name} is no TOML: {error}") from error
-
-
-def _put(document: dict[str, Any], override: str) -> None:
-    """Put "table.key=value" into the document; values as in TOML, else text."""
-    place, equals, text = override.partition("=")
-    *tables, key = place.strip().split(".")
-    if not equals or not key:
-        raise UsageError(
-            f"--set {override!r} is not of the form TABLE.KEY=VALUE",
-            hint="write it like --set finetune.epochs=2",
-        )
-    inner: Any = document
-    for table in tables:
-        inner = inner.setdefault(table, {})
-        if not isinstance(inner, dict):
-            raise UsageError(f"--set {override!r}: {table} is no table")
-    inner[key] = _value(text)
-
-
-def _value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return Recipe.parse(RECIPES.read(name, overrides))
 
 
 def merged(recipe: Recipe, table: str, values: Mapping[str, object]) -> Recipe:
