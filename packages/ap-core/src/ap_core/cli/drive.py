@@ -13,7 +13,7 @@ from ap_core.cli.drive_view import (
     trial_document,
 )
 from ap_core.cli.inputs import check_resume_alone, text_of
-from ap_core.cli.prune_options import DRIVE_OPTIONS, options_of
+from ap_core.cli.prune_options import DRIVE_OPTIONS, OUTPUT, options_of
 from ap_core.cli.prune_view import document
 from ap_core.cli.prune_view import show as show_pruned
 from ap_core.pipeline import driving
@@ -43,12 +43,7 @@ def drive() -> None:
 
 @_with_options
 @drive.command("start")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Run directory, absent or empty; default: a new one below ./runs.",
-)
+@OUTPUT
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),

@@ -7,7 +7,7 @@ import click
 
 from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import check_resume_alone
-from ap_core.cli.prune_options import PRUNE_OPTIONS, options_of
+from ap_core.cli.prune_options import OUTPUT, PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
 from ap_core.pipeline.prune import Pruned, resume_all
 from ap_core.pipeline.prune import prune as prune_to_targets
@@ -20,12 +20,7 @@ def _with_options(command: click.Command) -> click.Command:
 
 @_with_options
 @click.command()
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Run directory, absent or empty; default: a new one below ./runs.",
-)
+@OUTPUT
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),

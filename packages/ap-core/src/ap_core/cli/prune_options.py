@@ -130,6 +130,14 @@ DRIVE_OPTIONS: tuple[click.Option, ...] = tuple(
 )
 
 
+OUTPUT = click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run directory, absent or empty; default: a new one below ./runs.",
+)
+
+
 def options_of(given: Mapping[str, Any]) -> PruneOptions:
     """Options that the command line spells out. Raises: UsageError, also where one does nothing.
 
