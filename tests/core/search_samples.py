@@ -2,13 +2,18 @@
 
 from hashlib import sha256
 
+from networks import scores, vit
+
 from ap_core.budget import Budget, Cap
+from ap_core.cost import CostModel
 from ap_core.errors import DataError, OutOfReachError, UsageError
 from ap_core.network import Group, GroupKind, Metric, Network
 from ap_core.plan import Plan
 from ap_core.search.attempts import Quality
 from ap_core.search.loop import search
 from ap_core.search.trial import Evidence
+from ap_core.solver import retained_value
+from ap_core.solver import solve as solve_for_real
 from ap_core.strategy import Strategy
 
 NETWORK = Network(
@@ -117,3 +122,30 @@ class Bench:
     def _clock(self):
         self.time += 1.5
         return self.time
+
+
+class SolvedBench(Bench):
+    """Searches over a made-up vision transformer, at half of its MACs, with the real solver."""
+
+    def __init__(self):
+        self.network = vit()
+        self.scores = scores(self.network)
+        self.limit = CostModel(self.network).macs(self.network.whole) // 2
+        super().__init__(judge=self._worth)
+
+    def search(self, strategist, **more):
+        budget = Budget(caps=(Cap(metric=Metric.MACS, limit=self.limit),))
+        made = {"network": self.network, "budget": budget, "scores": self.scores}
+        return super().search(
+            strategist,
+            solve=lambda strategy: solve_for_real(self.network, self.scores, strategy, budget),
+            **made | more,
+        )
+
+    def within(self, outcome):
+        """Whether every trial keeps to the budget, and ends in its band."""
+        return all(0.995 * self.limit <= trial.macs <= self.limit for trial in outcome.trials)
+
+    def _worth(self, plan):
+        kept = retained_value(self.network, self.scores, Strategy(), plan)
+        return Quality(retained=kept, loss=2 - kept, accuracy=kept)
