@@ -16,13 +16,14 @@ import numpy as np
 
 from ap_core.agents.briefing import analysis_briefing
 from ap_core.agents.master import decide
-from ap_core.agents.profiling import costliest
+from ap_core.agents.profiling import cheapest_blocks, costliest
 from ap_core.agents.prompts import tokens_of
 from ap_core.agents.reply import schema_of
 from ap_core.budget import Budget, Cap
 from ap_core.contracts import ModelRequest
 from ap_core.cost import CostModel
 from ap_core.network import Metric, Network
+from ap_core.pipeline.evidence import BLOCKS, SCOPES
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Silent
 from ap_core.pipeline.prune import prune
@@ -90,7 +91,7 @@ def _evidence(network: Network, trials: int) -> Evidence:
     )
     pressure = {group.name: 1.4 for group in network.free[:8]}
     tried = Strategy(importance="fisher", smoothing=1.0, pressure=pressure)
-    scopes = costliest(network, Metric.MACS, 12)
+    scopes = costliest(network, Metric.MACS, SCOPES)
     return Evidence(
         network=network,
         budget=Budget(caps=(Cap(metric=Metric.MACS, limit=limit),)),
@@ -107,6 +108,7 @@ def _evidence(network: Network, trials: int) -> Evidence:
         scores=Scores(importance="taylor", reduction="sum", values=values, additive=True),
         uncut=0.5,
         sensitivity=dict.fromkeys(scopes, 1.5),
+        without=dict.fromkeys(cheapest_blocks(network, Metric.MACS, None, BLOCKS), 1.5),
         left=7,
     )
 

@@ -1,10 +1,11 @@
 """Networks made up for tests: groups and costs of the usual shapes, without torch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ap_core.network import Group, GroupKind, LayerCost, Network, Term
+from ap_core.network import Block, Group, GroupKind, LayerCost, Network, Term
 from ap_core.scores import Scores
 
 
@@ -91,3 +92,32 @@ def scores(of: Network, seed: int = 0, sigma: float = 0.5) -> Scores:
         if g.kind is not GroupKind.HEADS
     }
     return Scores(importance="made-up", reduction="mean", values=values)
+
+
+def with_blocks(of: Network) -> Network:
+    """The network with a block of every stage whose name begins with "block"."""
+    names = dict.fromkeys(g.stage for g in of.groups if g.stage.startswith("block"))
+    blocks = tuple(
+        Block(
+            name=name,
+            scope="block",
+            stage="",
+            groups=tuple(g.name for g in of.groups if g.stage == name),
+        )
+        for name in names
+    )
+
+    def gated(term: Term, stage: str) -> Term:
+        return replace(term, groups=tuple(sorted((*term.groups, stage))))
+
+    layers = tuple(
+        replace(
+            each,
+            macs=tuple(gated(term, each.stage) for term in each.macs),
+            params=tuple(gated(term, each.stage) for term in each.params),
+        )
+        if each.stage in names
+        else each
+        for each in of.layers
+    )
+    return replace(of, blocks=blocks, layers=layers)

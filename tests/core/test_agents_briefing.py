@@ -10,7 +10,7 @@ from search_samples import BUDGET, Bench, evidence
 
 from ap_core.agents.briefing import analysis_briefing, profiling_briefing
 from ap_core.agents.master import decide
-from ap_core.agents.profiling import profile_of
+from ap_core.agents.profiling import Profile, profile_of
 from ap_core.agents.prompts import filled, tokens_of
 from ap_core.agents.reply import parse, schema_of, strategy_of
 from ap_core.budget import Budget, Cap, Tolerance
@@ -83,9 +83,16 @@ def test_a_network_of_500_groups_and_many_trials_fits_in_8000_tokens():
     assert "earlier ones are left out" in briefing.prompt
 
 
+def profiled(network: Network, scores: Scores, floor: float = 0.15) -> Profile:
+    base = Strategy(floor=floor)
+    return profile_of(network, Metric.MACS, base, scores, halves={}, without={})
+
+
 def test_shares_of_the_cost_add_up_with_what_is_fixed():
     network = network_of(12)
-    profile = profile_of(network, Metric.MACS, Strategy(), scores_of(network), {})
+    profile = profile_of(
+        network, Metric.MACS, Strategy(), scores_of(network), halves={}, without={}
+    )
     assert sum(area.cost for area in profile.scopes) + profile.others[1] + profile.fixed == (
         pytest.approx(1.0)
     )
@@ -99,14 +106,16 @@ def test_the_lower_half_holds_what_the_scores_say():
     values = {"stream": np.ones((1, 64)), network.free[1].name: np.ones((1, 128))}
     values["stream"][0, :32] = 0.0
     scores = replace(scores_of(network), values=values)
-    stream, hidden = profile_of(network, Metric.MACS, Strategy(), scores, {}).scopes
+    stream, hidden = profiled(network, scores).scopes
     assert (stream.lower, hidden.lower) == (0.0, 0.5)
     assert stream.worth == pytest.approx(32 / 160)
 
 
 def test_the_least_share_follows_floors_and_multiples():
     network = network_of(1)
-    profile = profile_of(network, Metric.MACS, Strategy(floor=0.3), scores_of(network), {})
+    profile = profile_of(
+        network, Metric.MACS, Strategy(floor=0.3), scores_of(network), halves={}, without={}
+    )
     assert [area.least for area in profile.scopes] == [24 / 64, 40 / 128]
 
 
@@ -118,7 +127,7 @@ def test_every_name_of_the_tables_can_be_used_in_a_reply():
     assert {"S1", "S24"} <= set(names)
     for name in (*names, "residual", "hidden", "stage3"):
         reply = json.dumps({"pressure": [{"where": name, "value": 2.0}]})
-        assert strategy_of(parse(reply), Strategy(), briefing.globs).pressure
+        assert strategy_of(parse(reply), Strategy(), briefing.names).pressure
 
 
 def test_a_trial_is_told_with_its_figures_and_the_tables_names():

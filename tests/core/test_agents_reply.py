@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ap_core.agents.profiling import Names
 from ap_core.agents.reply import (
     DEEPEST,
     LARGEST,
@@ -19,7 +20,10 @@ from ap_core.agents.reply import (
 )
 from ap_core.strategy import Ranking, Reduction, Strategy
 
-GLOBS = {"S1": "hidden(linear.out [l]inear.in)", "heads": "heads", "blocks.0": "blocks.0"}
+NAMES = Names(
+    groups={"S1": "hidden(linear.out [l]inear.in)", "heads": "heads", "blocks.0": "blocks.0"},
+    blocks={"blocks.1.mlp": "blocks.1.mlp", "b[2]": "b[[]2]"},
+)
 BASE = Strategy(importance="taylor", smoothing=0.5, keep=("stem",))
 WHOLE = {
     "rationale": "S1 costs much",
@@ -31,14 +35,16 @@ WHOLE = {
     "pressure": [{"where": "S1", "value": 1.4}, {"where": "heads", "value": 0.5}],
     "floors": [{"where": "heads", "value": 0.5}],
     "widths": [],
-    "keep": ["blocks.0"],
+    "keep": ["blocks.0", "blocks.1.mlp"],
+    "drop": ["b[2]"],
+    "depth": True,
     "round_to": 4,
     "stop": False,
 }
 
 
 def strategy(**fields):
-    return strategy_of(parse(json.dumps(fields)), BASE, GLOBS)
+    return strategy_of(parse(json.dumps(fields)), BASE, NAMES)
 
 
 def test_a_whole_reply_becomes_a_strategy():
@@ -47,9 +53,11 @@ def test_a_whole_reply_becomes_a_strategy():
         reduction=Reduction.MAX,
         ranking=Ranking.GLOBAL,
         smoothing=1.0,
-        pressure={GLOBS["S1"]: 1.4, "heads": 0.5},
+        pressure={NAMES.groups["S1"]: 1.4, "heads": 0.5},
         floors={"heads": 0.5},
-        keep=("blocks.0",),
+        keep=("blocks.0", "blocks.1.mlp"),
+        drop=("b[[]2]",),
+        depth=True,
         round_to=4,
         rationale="S1 costs much",
     )
@@ -117,6 +125,7 @@ def test_a_reply_of_no_use_is_complained_of(text, complaint):
         ({"pressure": [{"where": "S9", "value": 1}]}, "pressure names 'S9', which is in no table"),
         ({"keep": ["/etc/passwd"]}, "keep names '/etc/passwd', which is in no table"),
         ({"keep": ["*"]}, "keep names '*', which is in no table"),
+        ({"drop": ["S1"]}, "drop names 'S1', which is in no table"),
         ({"keep": ["\x1b[31mred"]}, "keep names '[31mred', which is in no table"),
         ({"keep": ["x" * 5000]}, "which is in no table"),
         ({"pressure": [{"where": "S1", "value": -1}]}, "pressure.S1 is wrong"),
@@ -154,7 +163,7 @@ def test_whatever_the_text_it_is_a_proposal_or_a_complaint(text):
 def answer(text):
     """Complaint about a reply, or the name of the importance of the strategy that it makes."""
     try:
-        found = strategy_of(parse(text), BASE, GLOBS)
+        found = strategy_of(parse(text), BASE, NAMES)
     except ReplyError as error:
         return error.message
     return Strategy.model_validate(dict(found)).importance.encode("ascii", "replace").hex()
@@ -166,7 +175,9 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 AMOUNTS = st.lists(
-    st.fixed_dictionaries({"where": st.sampled_from(sorted(GLOBS)) | st.text(), "value": VALUES}),
+    st.fixed_dictionaries(
+        {"where": st.sampled_from(sorted(NAMES.groups)) | st.text(), "value": VALUES}
+    ),
     max_size=3,
 )
 

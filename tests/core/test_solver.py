@@ -15,7 +15,7 @@ from ap_core.errors import OutOfReachError, UsageError
 from ap_core.network import GroupKind, Metric, Network
 from ap_core.scores import Scores
 from ap_core.solver import reach, retained_value, solve
-from ap_core.solver.options import choices, multiple
+from ap_core.solver.options import allowed_by, multiple
 from ap_core.solver.problem import make_problem
 from ap_core.solver.values import worths
 from ap_core.strategy import Normalisation, Ranking, Strategy
@@ -28,8 +28,8 @@ def budget(of: Network, share: float, band: float = 0.05, metric: Metric = Metri
 
 def best_by_trying(of: Network, found: Scores, strategy: Strategy, limit: Budget) -> float:
     """Largest share of the value that any plan within the caps keeps."""
-    allowed = choices(of, strategy)
-    worth = worths(of, found, strategy, limit, allowed)
+    allowed = allowed_by(strategy, of)
+    worth = worths(of, found, strategy, limit, allowed.groups)
     problem = make_problem(of, allowed, worth, limit, smoothing=0.0)
     best = 0.0
     for options in product(*(range(len(v)) for v in problem.variables)):

@@ -9,7 +9,7 @@ from ap_core.budget import Budget, Cap
 from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.solver.multiplier import search_prices
-from ap_core.solver.options import choices
+from ap_core.solver.options import allowed_by
 from ap_core.solver.problem import make_problem
 from ap_core.solver.solve import _chosen, bounded, solve, within_caps
 from ap_core.solver.values import worths
@@ -21,8 +21,8 @@ def budget(limit, metric=Metric.MACS):
 
 
 def problem_of(of, limit, strategy):
-    allowed = choices(of, strategy)
-    worth = worths(of, scores(of), strategy, limit, allowed)
+    allowed = allowed_by(strategy, of)
+    worth = worths(of, scores(of), strategy, limit, allowed.groups)
     return make_problem(of, allowed, worth, limit, smoothing=0.0)
 
 

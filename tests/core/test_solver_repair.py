@@ -9,7 +9,7 @@ from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.solver.fill import Neighbourhood, fill, lower
 from ap_core.solver.multiplier import bound, search_prices
-from ap_core.solver.options import choices
+from ap_core.solver.options import allowed_by
 from ap_core.solver.pairs import best_swap, pair_moves
 from ap_core.solver.problem import make_problem
 from ap_core.solver.solve import solve
@@ -26,8 +26,8 @@ def budget(of, share):
 def problem_of(of, share, strategy=None, seed=0):
     strategy = strategy or Strategy()
     limit, found = budget(of, share), scores(of, seed)
-    allowed = choices(of, strategy)
-    worth = worths(of, found, strategy, limit, allowed)
+    allowed = allowed_by(strategy, of)
+    worth = worths(of, found, strategy, limit, allowed.groups)
     return make_problem(of, allowed, worth, limit, smoothing=0.0)
 
 
@@ -79,7 +79,7 @@ def one_group_alone():
 def test_one_group_is_widened_by_less_than_a_step() -> None:
     of = one_group_alone()
     limit = Budget(caps=(Cap(metric=Metric.MACS, limit=46_010),), band=0.2)
-    widths, left = trimmed(of, limit, {"c": 40}, choices(of, Strategy(), finer=4))
+    widths, left = trimmed(of, limit, {"c": 40}, allowed_by(Strategy(), of, finer=4).groups)
     assert widths == {"c": 46}
     assert left == pytest.approx(10 / 46_010)
 
@@ -87,7 +87,7 @@ def test_one_group_is_widened_by_less_than_a_step() -> None:
 def test_what_is_within_the_caps_by_no_wider_group_stays() -> None:
     of = one_group_alone()
     limit = Budget(caps=(Cap(metric=Metric.MACS, limit=40_500),), band=0.2)
-    widths, left = trimmed(of, limit, {"c": 40}, choices(of, Strategy(), finer=8))
+    widths, left = trimmed(of, limit, {"c": 40}, allowed_by(Strategy(), of, finer=8).groups)
     assert widths == {"c": 40}
     assert left == pytest.approx(500 / 40_500)
 

@@ -50,8 +50,26 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Block:
+    """Layers beside a shortcut, which can be dropped whole: what goes in comes out.
+
+    groups: names of the groups that are all inside, and go with it.
+    layers: paths of the modules that go.
+    """
+
+    name: str
+    scope: str
+    stage: str
+    groups: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Term:
-    """`coefficient` times the widths of `groups` (sorted; a repeated name is a power)."""
+    """`coefficient` times the widths of `groups` (sorted; a repeated name is a power).
+
+    A block counts as a group of one channel: 1 where it stays, 0 where it is dropped.
+    """
 
     coefficient: int
     groups: tuple[str, ...] = ()
@@ -79,6 +97,7 @@ class LayerCost:
 class Network:
     """Groups and costs of one network at one input size: all that the search needs to know.
 
+    blocks: those that can be dropped whole; their names differ from the groups'.
     input_size: (channels, height, width) of one image.
     uncounted: operators that do arithmetic and that no counter knows; their cost is not in it.
     counters: MACs of the whole network by others' definitions, by the counter's name.
@@ -88,6 +107,7 @@ class Network:
     input_size: tuple[int, int, int]
     groups: tuple[Group, ...]
     layers: tuple[LayerCost, ...]
+    blocks: tuple[Block, ...] = ()
     uncounted: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
 
@@ -98,8 +118,9 @@ class Network:
 
     @cached_property
     def whole(self) -> dict[str, int]:
-        """Widths of the untouched network."""
-        return {group.name: group.width for group in self.groups}
+        """Widths of the untouched network; 1 for every block."""
+        widths = {group.name: group.width for group in self.groups}
+        return widths | {block.name: 1 for block in self.blocks}
 
     @property
     def free(self) -> tuple[Group, ...]:

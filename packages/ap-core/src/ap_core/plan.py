@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from ap_core.network import Network
+from ap_core.network import Block, Network
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Channels that stay, and what the network costs with them.
 
-    widths: kept channels per lane, for every group of the network, locked ones included.
+    widths: kept channels per lane, for every group of the network, locked ones included; for every
+        block 1 where it stays, and 0 where it is dropped, as for the groups inside it.
     kept: for every group that is not locked, the flat indices (`lane * width + channel` in the
         whole network) that stay, ascending. Of a head size, only lanes of kept heads appear.
     macs, params: of the cut network, by the cost model.
@@ -33,6 +34,11 @@ class Plan:
     def gap(self) -> float | None:
         """How far the value is from the proven bound, as a share of all value."""
         return None if self.bound is None else max(0.0, self.bound - self.value)
+
+
+def dropped_blocks(network: Network, plan: Plan) -> tuple[Block, ...]:
+    """Blocks that a plan drops whole, in the network's order."""
+    return tuple(block for block in network.blocks if not plan.widths[block.name])
 
 
 def kept_shares(network: Network, widths: Mapping[str, int]) -> dict[str, float]:

@@ -40,7 +40,8 @@ class Strategy(BaseModel):
     """How to spend the budget; the solver projects it onto the budget, so any is feasible.
 
     Keys of `pressure`, `floors`, `widths` are globs over scopes, stages, kinds and names of groups
-    and layers; of several that match, the last one wins.
+    and layers; of several that match, the last one wins. `drop` has globs over scopes, stages and
+    names of blocks, `keep` over both.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +77,12 @@ class Strategy(BaseModel):
         default_factory=dict, description="share of channels that is fixed, not solved for"
     )
     keep: tuple[str, ...] = Field(default=(), description="what must keep all its channels")
+    drop: tuple[str, ...] = Field(default=(), description="blocks that are dropped whole")
+    depth: bool = Field(
+        default=False,
+        description="whether more blocks may be dropped whole, where they are worth less than they "
+        "cost",
+    )
     round_to: int | None = Field(
         default=None,
         ge=1,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from glob import escape
 
 from ap_core.agents.master import Decision, Move
-from ap_core.agents.profiling import Profile, profile_of
+from ap_core.agents.profiling import Names, Profile, profile_of
 from ap_core.agents.prompts import filled
 from ap_core.budget import NAMES, format_amount
 from ap_core.cost import CostModel
@@ -42,7 +42,7 @@ class Briefing:
 
     system: str
     prompt: str
-    globs: Mapping[str, str]
+    names: Names
 
 
 def profiling_briefing(evidence: Evidence) -> Briefing:
@@ -51,7 +51,7 @@ def profiling_briefing(evidence: Evidence) -> Briefing:
     return Briefing(
         system=filled("profiling_system", {}),
         prompt=filled("profiling", tables),
-        globs=profile.globs,
+        names=profile.names,
     )
 
 
@@ -87,21 +87,28 @@ def analysis_briefing(
     return Briefing(
         system=_system(evidence),
         prompt=filled("analysis", values),
-        globs=profile.globs,
+        names=profile.names,
     )
 
 
 def _system(evidence: Evidence) -> str:
-    importances = {"importances": evidence.importances}
+    values = {"importances": evidence.importances, "blocks": evidence.network.blocks}
     if evidence.tolerance is None:
-        return filled("analysis_system", importances)
-    return filled("analysis_raw_system", importances | {"tolerance": evidence.tolerance})
+        return filled("analysis_system", values)
+    return filled("analysis_raw_system", values | {"tolerance": evidence.tolerance})
 
 
 def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
     network, caps = evidence.network, evidence.budget.caps
     metric = caps[0].metric
-    profile = profile_of(network, metric, evidence.base, evidence.scores, evidence.sensitivity)
+    profile = profile_of(
+        network,
+        metric,
+        evidence.base,
+        evidence.scores,
+        halves=evidence.sensitivity,
+        without=evidence.without,
+    )
     model = CostModel(network)
     whole = " and ".join(format_amount(model.cost(each, network.whole), each) for each in Metric)
     budget = " and ".join(f"at most {format_amount(cap.limit, cap.metric)}" for cap in caps)

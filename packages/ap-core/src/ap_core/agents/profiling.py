@@ -11,7 +11,7 @@ import numpy as np
 from ap_core.cost import CostModel
 from ap_core.network import Group, Metric, Network
 from ap_core.scores import FloatArray, Scores
-from ap_core.solver.options import choices
+from ap_core.solver.options import allowed_by
 from ap_core.strategy import Strategy
 
 SCOPES = 24
@@ -19,6 +19,9 @@ SCOPES = 24
 
 GROUPS = 16
 """Groups that are shown one by one: those whose cost and worth differ most."""
+
+BLOCKS = 12
+"""Blocks that are shown: those that are worth least for what they cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +53,49 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlockArea:
+    """A block that can be dropped whole.
+
+    cost: share of the capped metric that goes with it. worth: share of all scores, of the groups
+    inside it; None where there are none.
+    gone: held-out loss where it is dropped and all else stays; None where not measured.
+    """
+
+    name: str
+    cost: float
+    worth: float | None
+    gone: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What the names that a reply may use stand for, as globs of a strategy.
+
+    groups: of scopes, groups, kinds and stages; kinds and stages stand for themselves.
+    blocks: of blocks that can be dropped.
+    """
+
+    groups: Mapping[str, str]
+    blocks: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """What the analysis is told of the network, at the most so long, however large the network.
 
     scopes: those of the largest cost. others: how many more there are, and their share of the cost.
     groups: single ones whose share of the cost and of the worth differ most.
+    blocks: those that are worth least for what they cost. more_blocks: how many more there are.
     fixed: share of the metric that no width decides.
-    globs: what every name stands for; kinds and stages stand for themselves.
     """
 
     scopes: tuple[Area, ...]
     others: tuple[int, float]
     groups: tuple[Area, ...]
+    blocks: tuple[BlockArea, ...]
+    more_blocks: int
     fixed: float
-    globs: Mapping[str, str]
+    names: Names
 
 
 def costliest(network: Network, metric: Metric, most: int) -> tuple[str, ...]:
@@ -75,17 +107,29 @@ def costliest(network: Network, metric: Metric, most: int) -> tuple[str, ...]:
     return tuple(sorted(sums, key=lambda scope: -sums[scope])[:most])
 
 
+def cheapest_blocks(
+    network: Network, metric: Metric, scores: Scores | None, most: int
+) -> tuple[str, ...]:
+    """Blocks that can be dropped, those first that are worth least for what they cost."""
+    return tuple(area.name for area in _block_areas(network, metric, scores, {})[:most])
+
+
 def profile_of(
     network: Network,
     metric: Metric,
     base: Strategy,
     scores: Scores | None,
-    sensitivity: Mapping[str, float],
+    *,
+    halves: Mapping[str, float],
+    without: Mapping[str, float],
 ) -> Profile:
-    """Profile of a network, by a strategy's floors and multiples and by one importance's scores."""
+    """Profile of a network, by a strategy's floors and multiples and by one importance's scores.
+
+    halves: held-out loss where half of a scope goes. without: where a block is dropped.
+    """
     costs, fixed = _costs(network, metric)
     worths, lowers = _worths(scores)
-    least = {name: int(choice.widths[0]) for name, choice in choices(network, base).items()}
+    least = allowed_by(base, network).least
 
     def area(name: str, glob: str, groups: Sequence[Group], half: float | None = None) -> Area:
         channels = sum(group.width * group.lanes for group in groups)
@@ -110,7 +154,7 @@ def profile_of(
         by_scope[group.scope].append(group)
     ranked = sorted(by_scope.values(), key=lambda groups: -sum(costs[g.name] for g in groups))
     scopes = [
-        area(f"S{number}", escape(groups[0].scope), groups, sensitivity.get(groups[0].scope))
+        area(f"S{number}", escape(groups[0].scope), groups, halves.get(groups[0].scope))
         for number, groups in enumerate(ranked[:SCOPES], start=1)
     ]
     rest = ranked[SCOPES:]
@@ -122,13 +166,41 @@ def profile_of(
         if each.worth is not None and escape(network.by_name[each.name].scope) in several
     ]
     telling.sort(key=lambda each: (-abs(each.cost - (each.worth or 0.0)), each.name))
+    blocks = _block_areas(network, metric, scores, without)
     return Profile(
         scopes=tuple(scopes),
         others=(len(rest), sum(costs[g.name] for groups in rest for g in groups)),
         groups=tuple(telling[:GROUPS]),
+        blocks=tuple(blocks[:BLOCKS]),
+        more_blocks=len(blocks[BLOCKS:]),
         fixed=fixed,
-        globs=_globs(network, scopes),
+        names=Names(
+            groups=_globs(network, scopes),
+            blocks={block.name: escape(block.name) for block in network.blocks},
+        ),
     )
+
+
+def _block_areas(
+    network: Network, metric: Metric, scores: Scores | None, without: Mapping[str, float]
+) -> list[BlockArea]:
+    """All blocks, those first that are worth least for what they cost."""
+    worths, _ = _worths(scores)
+    model = CostModel(network)
+    total = model.cost(metric, network.whole) or 1
+    found = []
+    for block in network.blocks:
+        left = model.cost(metric, {**network.whole, block.name: 0})
+        found.append(
+            BlockArea(
+                name=block.name,
+                cost=1 - left / total,
+                worth=sum(worths.get(name, 0.0) for name in block.groups) if worths else None,
+                gone=without.get(block.name),
+            )
+        )
+    found.sort(key=lambda each: ((each.worth or 0.0) / (each.cost or 1.0), -each.cost, each.name))
+    return found
 
 
 def _globs(network: Network, scopes: Iterable[Area]) -> dict[str, str]:
@@ -150,10 +222,11 @@ def _costs(network: Network, metric: Metric) -> tuple[dict[str, float], float]:
         for name in term.groups:
             cost *= network.whole[name]
         total += cost
-        free = [name for name in term.groups if name in shares]
+        groups = [name for name in term.groups if name in network.by_name]
+        free = [name for name in groups if name in shares]
         for name in free:
-            shares[name] += cost / len(term.groups)
-        fixed += cost * (1 - len(free) / len(term.groups)) if term.groups else cost
+            shares[name] += cost / len(groups)
+        fixed += cost * (1 - len(free) / len(groups)) if groups else cost
     if total <= 0:
         return shares, 0.0
     return {name: share / total for name, share in shares.items()}, fixed / total

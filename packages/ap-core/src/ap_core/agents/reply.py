@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ap_core.agents.profiling import Names
 from ap_core.errors import UsageError
 from ap_core.strategy import Normalisation, Ranking, Reduction, Strategy
 
@@ -74,6 +75,13 @@ class Proposal(BaseModel):
     keep: list[str] = Field(
         default=[], max_length=MOST, description="names that are not cut at all"
     )
+    drop: list[str] = Field(
+        default=[], max_length=MOST, description="names of blocks that are dropped whole"
+    )
+    depth: bool | None = Field(
+        default=None,
+        description="true: the solver may drop more blocks, where that pays",
+    )
     round_to: int | None = Field(default=None, description="multiple of all widths; 1 to 512")
     stop: bool = Field(default=False, description="true where nothing is left worth trying")
 
@@ -123,25 +131,25 @@ def parse(text: str) -> Proposal:
         raise ReplyError(_complaint(error)) from error
 
 
-def strategy_of(proposal: Proposal, base: Strategy, globs: Mapping[str, str]) -> Strategy:
-    """Strategy that a proposal stands for. Raises: ReplyError.
-
-    globs: what every name stands for.
-    """
-    given = proposal.model_dump(include={"importance", "smoothing", "round_to", *CHOICES})
+def strategy_of(proposal: Proposal, base: Strategy, names: Names) -> Strategy:
+    """Strategy that a proposal stands for. Raises: ReplyError."""
+    given = proposal.model_dump(include={"importance", "smoothing", "round_to", "depth", *CHOICES})
     fields: dict[str, object] = {name: v for name, v in given.items() if v is not None}
     for name in ("pressure", "floors", "widths"):
         amounts: list[Amount] = getattr(proposal, name)
         if amounts:
-            fields[name] = {_glob(each.where, name, globs): each.value for each in amounts}
+            fields[name] = {_glob(each.where, name, names.groups): each.value for each in amounts}
     if proposal.keep:
-        fields["keep"] = tuple(_glob(name, "keep", globs) for name in proposal.keep)
+        every = {**names.blocks, **names.groups}
+        fields["keep"] = tuple(_glob(name, "keep", every) for name in proposal.keep)
+    if proposal.drop:
+        fields["drop"] = tuple(_glob(name, "drop", names.blocks) for name in proposal.drop)
     fields["rationale"] = printable(proposal.rationale)
     try:
         return Strategy.model_validate(dict(base) | fields)
     except ValidationError as error:
-        names = {glob: name for name, glob in globs.items()}
-        raise ReplyError(_complaint(error, names)) from error
+        shown = {glob: name for name, glob in names.groups.items()}
+        raise ReplyError(_complaint(error, shown)) from error
 
 
 def printable(text: str) -> str:
@@ -152,7 +160,7 @@ def printable(text: str) -> str:
 
 def _glob(name: str, field: str, globs: Mapping[str, str]) -> str:
     if name not in globs:
-        known = ", ".join(list(globs)[:12])
+        known = ", ".join(list(globs)[:12]) or "none at all"
         raise ReplyError(
             f"{field} names {printable(name)[:80]!r}, which is in no table; names are, among "
             f"others, {known}"

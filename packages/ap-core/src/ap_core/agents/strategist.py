@@ -1,11 +1,10 @@
 """The strategist that is made of the three agents."""
 
-from collections.abc import Mapping
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ap_core.agents.briefing import Briefing, analysis_briefing, profiling_briefing
 from ap_core.agents.master import Decision, Move, decide
+from ap_core.agents.profiling import Names
 from ap_core.agents.reply import ReplyError, parse, printable, schema_of, strategy_of
 from ap_core.contracts import Desk
 from ap_core.errors import LlmError
@@ -85,21 +84,21 @@ class AgentStrategist:
             raise ReplyError("you refused to answer")
         if reply.stop == "length":
             raise ReplyError("the reply was cut off; be brief")
-        return proposed(reply.text, evidence, briefing.globs)
+        return proposed(reply.text, evidence, briefing.names)
 
 
-def proposed(text: str, evidence: Evidence, globs: Mapping[str, str]) -> Strategy | None:
+def proposed(text: str, evidence: Evidence, names: Names) -> Strategy | None:
     """Strategy that a reply proposes; None where it says to stop. Raises: ReplyError.
 
-    globs: what the names that a reply can use stand for.
+    names: those that a reply can use.
     """
     proposal = parse(text)
     if proposal.stop:
         return None
-    strategy = strategy_of(proposal, evidence.base, globs)
+    strategy = strategy_of(proposal, evidence.base, names)
     if strategy.importance not in evidence.importances:
-        names = ", ".join(evidence.importances)
-        raise ReplyError(f"importance is none of {names}")
+        known = ", ".join(evidence.importances)
+        raise ReplyError(f"importance is none of {known}")
     _check_new(strategy, evidence)
     return strategy
 

@@ -142,6 +142,15 @@ def document(found: Profile) -> dict[str, object]:
             }
             for group in network.groups
         ],
+        "blocks": [
+            {
+                "name": block.name,
+                "scope": block.scope,
+                "stage": block.stage,
+                "groups": list(block.groups),
+            }
+            for block in network.blocks
+        ],
         "seconds": found.seconds,
     }
 

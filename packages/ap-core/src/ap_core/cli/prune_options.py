@@ -77,7 +77,11 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
     _option("--widths", multiple=True, metavar="GLOB=SHARE",
             help="Shares of channels that are fixed, not solved for."),
     _option("--keep", multiple=True, metavar="GLOB",
-            help="Layers, stages, scopes or groups that keep all channels."),
+            help="Layers, stages, scopes, groups or blocks that stay whole."),
+    _option("--drop", multiple=True, metavar="GLOB",
+            help="Blocks that are dropped whole: 'blocks.3.*', 'block(attention)'."),
+    _option("--depth", is_flag=True,
+            help="Let the solver drop blocks whole, where they are worth less than they cost."),
     _option("--round-to", type=click.IntRange(1, 512), metavar="N",
             help="Multiple of every width; default: 8 from a width of 64, 4 from 32, 2 from 16, "
                  "less if need be."),
@@ -156,6 +160,8 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
         floors=table_of("--floors", given["floors"], low=0.0, high=1.0),
         widths=table_of("--widths", given["widths"], low=0.0, high=1.0),
         keep=tuple(given["keep"]),
+        drop=tuple(given["drop"]),
+        depth=given["depth"],
         round_to=given["round_to"],
     )
     same = (

@@ -7,6 +7,7 @@ from ap_core.cost import CostModel
 from ap_core.network import Metric
 from ap_core.pipeline.prune import Pruned
 from ap_core.pipeline.recording import COMPARISON
+from ap_core.plan import dropped_blocks
 from ap_core.report.commands import next_steps
 from ap_core.report.tables import prune_table, stage_shares, targets_table
 from ap_core.runs.directory import REPORT
@@ -67,7 +68,8 @@ def _document(pruned: Pruned) -> dict[str, object]:
         "trials": len(pruned.trials),
         "value": plan.value,
         "bound": plan.bound,
-        "widths": dict(plan.widths),
+        "widths": {group.name: plan.widths[group.name] for group in pruned.network.groups},
+        "dropped": [block.name for block in dropped_blocks(pruned.network, plan)],
         "seconds": dict(pruned.seconds),
     }
     if result:

@@ -201,7 +201,7 @@ def _how_to_end(situation: Situation) -> str:
 def _checked(proposal: str, situation: Situation) -> Strategy:
     """Strategy that is proposed, checked as an LLM's. Raises: RefusedError."""
     try:
-        strategy = proposed(proposal, situation.evidence, situation.briefing.globs)
+        strategy = proposed(proposal, situation.evidence, situation.briefing.names)
         if strategy is not None:
             return accepted(strategy, situation.evidence)
     except (ReplyError, UnusableError) as error:

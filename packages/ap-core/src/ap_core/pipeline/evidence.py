@@ -1,6 +1,6 @@
 """What a search knows before a trial: measured by a session, or read from the run that keeps it."""
 
-from ap_core.agents.profiling import costliest
+from ap_core.agents.profiling import cheapest_blocks, costliest
 from ap_core.budget import Budget, parse_tolerance
 from ap_core.cost import CostModel
 from ap_core.errors import ModelError, RunError
@@ -8,7 +8,7 @@ from ap_core.network import Network
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.quality import measure_with
 from ap_core.pipeline.scorebook import suited_reduction, worth_proposing
-from ap_core.pipeline.sensitivity import sensitivities
+from ap_core.pipeline.sensitivity import block_gone, half_gone, losses
 from ap_core.pipeline.session import Session
 from ap_core.pipeline.trying import judge_of, scores_of
 from ap_core.plugins.registry import Registry
@@ -21,6 +21,9 @@ from ap_core.strategy import Strategy
 
 SCOPES = 12
 """Scopes whose sensitivity is measured: each costs as much as judging a trial."""
+
+BLOCKS = 8
+"""Blocks without which the loss is measured."""
 
 
 def evidence_of(
@@ -99,6 +102,7 @@ def _evidence(
         scores=scores,
         uncut=measured.uncut if measured else None,
         sensitivity=measured.scopes if measured else {},
+        without=measured.blocks if measured else {},
         tolerance=parse_tolerance(options.raw) if options.raw else None,
         guessed=frozenset(guess) - set(base.widths),
     )
@@ -158,29 +162,31 @@ def _guess(network: Network, budget: Budget) -> dict[str, float]:
 def _measured(
     session: Session, budget: Budget, run: RunDirectory | None
 ) -> SensitivityRecord | None:
-    """Held-out loss of the uncut network, and where half of each scope goes; kept in the run."""
+    """Held-out loss of the uncut network, where half of each scope goes, and where a block does;
+    kept in the run.
+    """
     if session.data is None:
         return None
     kept = run.sensitivity() if run else None
     if kept is not None:
         return kept
     scores, size = scores_of(session, session.base, run), session.network.input_size
-    scopes = costliest(session.network, budget.caps[0].metric, SCOPES)
+    network, metric, name = session.network, budget.caps[0].metric, session.base.importance
+    scopes = costliest(network, metric, SCOPES)
+    blocks = cheapest_blocks(network, metric, scores, BLOCKS)
     with (
         session.watch.stage("sensitivity"),
-        session.progress.progress(len(scopes), "measuring sensitivity") as advance,
+        session.progress.progress(len(scopes + blocks), "measuring sensitivity") as advance,
     ):
         measure = measure_with(session.registry, session.data, size, report=False)
-        uncut = measure(session.subject.loaded.module).loss
-        found = sensitivities(
-            session.network,
-            scores,
-            session.base.importance,
-            scopes,
-            judge_of(session, run),
-            advance,
+        judge = judge_of(session, run)
+        halves = {scope: half_gone(network, scores, name, scope) for scope in scopes}
+        gone = {block: block_gone(network, scores, name, block) for block in blocks}
+        measured = SensitivityRecord(
+            uncut=measure(session.subject.loaded.module).loss,
+            scopes=losses(halves, judge, advance),
+            blocks=losses(gone, judge, advance),
         )
-    measured = SensitivityRecord(uncut=uncut, scopes=found)
     if run is not None:
         run.write_sensitivity(measured)
     return measured

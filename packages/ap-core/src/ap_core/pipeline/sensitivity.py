@@ -1,6 +1,6 @@
-"""How sensitive the scopes are: the held-out loss where half of one goes, and all else stays."""
+"""How sensitive a network is: the held-out loss where one thing goes, and all else stays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from glob import escape
 
 from ap_core.network import Network
@@ -13,27 +13,24 @@ from ap_core.strategy import Strategy
 HALF = 0.5
 
 
-def sensitivities(
-    network: Network,
-    scores: Scores,
-    importance: str,
-    scopes: tuple[str, ...],
-    judge: Judge,
-    advance: Callable[[int], None],
+def losses(
+    plans: Mapping[str, Plan], judge: Judge, advance: Callable[[int], None]
 ) -> dict[str, float]:
-    """Held-out loss by scope, where the half of its channels that is worth least is removed.
-
-    A scope without which the network has no loss is left out.
-    """
+    """Held-out loss of every plan; one without which the network has no loss is left out."""
     found = {}
-    for scope in scopes:
-        loss = judge(half_gone(network, scores, importance, scope)).loss
+    for name, plan in plans.items():
+        loss = judge(plan).loss
         if loss is not None:
-            found[scope] = loss
+            found[name] = loss
         advance(1)
     return found
 
 
 def half_gone(network: Network, scores: Scores, importance: str, scope: str) -> Plan:
-    """Plan that keeps half of one scope's channels, and all others."""
+    """Plan without the half of one scope's channels that is worth least."""
     return raw_plan(network, scores, Strategy(importance=importance, widths={escape(scope): HALF}))
+
+
+def block_gone(network: Network, scores: Scores, importance: str, block: str) -> Plan:
+    """Plan without one block."""
+    return raw_plan(network, scores, Strategy(importance=importance, drop=(escape(block),)))

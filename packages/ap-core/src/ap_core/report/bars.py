@@ -139,13 +139,17 @@ def _width_bar(each: GroupWidth, y: float, stage: str, widest: int, plan: Plan |
         y=y,
         label=shorten(within, LABEL_LENGTH),
         title=f"{group.name} ({times}): {each.left} of {group.width} stay{locked}",
-        numbers=f"{each.left} of {group.width}" if plan else str(group.width),
+        numbers=_numbers(each) if plan else str(group.width),
         share=percent(each.share, 0) if plan else ("locked" if group.locked else ""),
         before=group.width / widest,
         after=each.left / widest,
         tone="locked" if group.locked else group.kind.value,
         cells=_cells(each, plan),
     )
+
+
+def _numbers(each: GroupWidth) -> str:
+    return f"{each.left} of {each.group.width}" if each.left else "dropped"
 
 
 def _cells(each: GroupWidth, plan: Plan | None) -> tuple[bool, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
-from ap_core.plan import digest
+from ap_core.plan import digest, dropped_blocks
 from ap_core.report.amounts import percent
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
@@ -66,6 +66,7 @@ class Outcome:
     widths: tuple[GroupWidth, ...]
     stage_chart: BarChart
     width_chart: BarChart
+    dropped: tuple[str, ...]
     plan_digest: str
     steps: tuple[NextStep, ...]
 
@@ -169,6 +170,7 @@ def _outcome(run: Documents, record: RunRecord, result: ResultRecord) -> Outcome
         widths=group_widths(network, plan.widths),
         stage_chart=stage_chart(stages),
         width_chart=width_chart(network, plan),
+        dropped=tuple(block.name for block in dropped_blocks(network, plan)),
         plan_digest=digest(plan),
         steps=next_steps(run.path, record),
     )

@@ -14,6 +14,9 @@ KINDS = {
 }
 """What people call the kinds of groups."""
 
+BLOCK = "whole block"
+"""What they call a block that can be dropped."""
+
 ROOT = "(the network itself)"
 """Name shown for what belongs to no stage or submodule."""
 

@@ -1,14 +1,15 @@
 """What the terminal shows of runs and profiles: columns and rows, for the console to lay out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
 from ap_core.network import Group, Metric, Network
-from ap_core.plan import Plan
+from ap_core.plan import Plan, dropped_blocks
 from ap_core.report.amounts import amount, below, counted, percent
-from ap_core.report.summary import KINDS, Part, by_layer, by_stage, group_widths, total
+from ap_core.report.summary import BLOCK, KINDS, Part, by_layer, by_stage, group_widths, total
 from ap_core.runs.records import QualityRecord, RunRecord
 
 Rows = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
@@ -25,6 +26,7 @@ def prune_table(record: RunRecord, network: Network, plan: Plan) -> Rows:
         asked = "" if limit is None else f"{amount(limit)}, {below(limit, after)}"
         rows.append((name, amount(before), amount(after), percent(after / before), asked))
     rows += _counter_rows(record)
+    rows += _block_rows(network, plan)
     rows += _quality_rows(record)
     gap = "not proven" if plan.gap is None else f"at most {percent(plan.gap, 3)} from the best"
     rows.append(("value kept", "100.0 %", percent(plan.value), "", gap))
@@ -68,17 +70,18 @@ def layer_table(network: Network) -> Rows:
 
 
 def group_table(network: Network) -> Rows:
-    """Groups of channels: what can be cut, and what cannot, and why."""
+    """Groups of channels: what can be cut, and what cannot, and why; blocks that can be dropped."""
     rows: list[tuple[Cell, ...]] = []
     for each in group_widths(network):
         group = each.group
         width = f"{group.lanes} x {group.width}" if group.lanes > 1 else str(group.width)
         rows.append((group.name, KINDS[group.kind], group.stage, width, group.scope, group.locked))
+    rows += [(b.name, BLOCK, b.stage, "", b.scope, "") for b in network.blocks]
     return ("group", "kind", "stage", "width", "scope", "locked"), rows
 
 
 def scope_table(network: Network) -> Rows:
-    """Groups of channels by their structure: how many there are, and how many can be cut."""
+    """Groups of channels, and blocks, by their structure: how many there are, and can be cut."""
     scopes: dict[tuple[str, str], list[Group]] = {}
     for each in group_widths(network):
         group = each.group
@@ -87,6 +90,8 @@ def scope_table(network: Network) -> Rows:
     for (scope, kind), groups in scopes.items():
         free = sum(not group.locked for group in groups)
         rows.append((scope, kind, len(groups), free, _span([group.width for group in groups])))
+    counts = Counter(block.scope for block in network.blocks)
+    rows += [(scope, BLOCK, count, count, "") for scope, count in counts.items()]
     return ("scope", "kind", "groups", "can be cut", "widths"), rows
 
 
@@ -109,6 +114,15 @@ def _parts_table(what: str, parts: Sequence[Part]) -> Rows:
         for part in parts
     ]
     return (what, "MACs", "of all", "parameters", "of all"), rows
+
+
+def _block_rows(network: Network, plan: Plan) -> list[tuple[Cell, ...]]:
+    """How many blocks are left, where some are dropped."""
+    dropped, every = len(dropped_blocks(network, plan)), len(network.blocks)
+    if not dropped:
+        return []
+    share = percent((every - dropped) / every)
+    return [("blocks that can be dropped", str(every), str(every - dropped), share, "")]
 
 
 def _counter_rows(record: RunRecord) -> list[tuple[Cell, ...]]:

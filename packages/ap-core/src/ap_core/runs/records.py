@@ -152,11 +152,15 @@ class DecisionRecord(Record):
 
 
 class SensitivityRecord(Record):
-    """sensitivity.json: held-out loss of the uncut network, and where half of one scope goes."""
+    """sensitivity.json: held-out loss of the uncut network, and of it with one thing removed.
+
+    scopes: by scope, where half of its channels go. blocks: by block, where it is dropped.
+    """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     uncut: float
     scopes: dict[str, float]
+    blocks: dict[str, float] = Field(default_factory=dict)
 
 
 class LlmRecord(Record):

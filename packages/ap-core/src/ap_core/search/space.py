@@ -83,7 +83,7 @@ class Space:
 
 
 def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
-    """Importances at hand, ranking, normalisation, smoothing, and pressure on these areas.
+    """Importances at hand, ranking, normalisation, smoothing, depth, and pressure on these areas.
 
     areas: globs. Those that the base strategy puts pressure on are left alone.
     """
@@ -95,6 +95,7 @@ def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
         _knob("ranking", (None, *Ranking), base.ranking),
         _knob("normalisation", (None, *Normalisation), base.normalisation),
         _knob("smoothing", (None, *SMOOTHINGS), base.smoothing, ordered=True),
+        _knob("depth", (False, True) if evidence.network.blocks else (base.depth,), base.depth),
         *(
             _knob(area, PRESSURES, 1.0, ordered=True, table="pressure")
             for area in areas

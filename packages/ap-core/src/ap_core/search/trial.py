@@ -68,6 +68,7 @@ class Evidence:
     scores: those of the base strategy, raw; None where they are not at hand.
     uncut: held-out loss of the whole network; None where there is none.
     sensitivity: held-out loss where half of one scope's channels go, by scope; may be empty.
+    without: held-out loss where one block is dropped, by block; may be empty.
     tolerance: where nothing keeps to the budget: strategies spell out widths, which are applied as
         they are, and the search has to find the budget by itself. None: the solver keeps to it.
     guessed: names in the base strategy's widths that are where to begin, not what the user fixed.
@@ -83,6 +84,7 @@ class Evidence:
     scores: Scores | None = None
     uncut: float | None = None
     sensitivity: Mapping[str, float] = field(default_factory=dict)
+    without: Mapping[str, float] = field(default_factory=dict)
     tolerance: Tolerance | None = None
     guessed: frozenset[str] = frozenset()
     left: int | None = None

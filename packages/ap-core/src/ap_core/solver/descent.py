@@ -34,7 +34,8 @@ def _at(problem: Problem, near: Neighbourhood, price: float) -> tuple[int, ...]:
         for v, variable in enumerate(problem.variables):
             if len(variable) > 1:
                 costs = variable_costs(problem, options, near, v) / problem.limits
-                options[v] = int(np.argmax(variable.values - price * costs.sum(axis=1)))
+                gains = problem.values(v, options) - price * costs.sum(axis=1)
+                options[v] = int(np.argmax(gains))
         if options == before:
             break
     return tuple(options)

@@ -5,7 +5,7 @@ over its neighbours: the best that it can do for each of their options. Networks
 stages with small blocks hung on them, so the tables stay small.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,8 @@ class Step:
         that broadcast against each other: their sum is the cost, per unit of width if linear.
     tables: numbers of the steps whose tables this variable is in.
     falls: if linear, the negated value that a channel adds from one option to the next, ascending.
+    stays: what the values are multiplied by, 0 where the block around the variable is dropped; an
+        array that broadcasts as those of the costs do.
     """
 
     variable: int
@@ -36,6 +38,7 @@ class Step:
     costs: tuple[tuple[FloatArray, ...], ...] = field(repr=False)
     tables: tuple[int, ...]
     falls: FloatArray = field(repr=False)
+    stays: FloatArray = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +79,12 @@ class Elimination:
                 for array in arrays:
                     price = price + cap * array
             choice = np.searchsorted(step.falls, -price, side="left")
-            return variable.values[choice] - price * variable.widths[choice, 0], choice
+            # Of what goes with its block, the least: so little is needed to bring the block back.
+            choice = np.where(step.stays > 0, choice, 0)
+            kept = variable.values[choice] * step.stays
+            return kept - price * variable.widths[choice, 0], choice
         size = len(variable)
-        score = variable.values.reshape(size, *[1] * len(shape))
+        score = variable.values.reshape(size, *[1] * len(shape)) * step.stays
         for cap, arrays in zip(prices, step.costs, strict=True):
             for array in arrays:
                 score = score - cap * array
@@ -91,17 +97,24 @@ class Elimination:
 
 
 def plan_elimination(problem: Problem) -> Elimination | None:
-    """Order of elimination with small tables; None where every order needs a large one."""
+    """Order of elimination with small tables; None where every order needs a large one.
+
+    What is inside a block goes before the variable that says whether it stays.
+    """
     around: dict[int, set[int]] = {v: set() for v in range(len(problem.variables))}
     for product in problem.products:
         for one, _ in product.factors:
             around[one] |= {other for other, _ in product.factors if other != one}
+    for v, each in enumerate(problem.variables):
+        if each.gate is not None:
+            around[v].add(each.gate)
+            around[each.gate].add(v)
     products = list(problem.products)
     open_tables: dict[int, tuple[int, ...]] = {}
     sizes = {v: _table_size(problem, v, near) for v, near in around.items()}
     steps: list[Step] = []
     while around:
-        variable = min(sizes, key=lambda v: (sizes[v], v))
+        variable = min(sizes, key=lambda v: (_gates_any(problem, v, around), sizes[v], v))
         if sizes.pop(variable) > TABLE_LIMIT:
             return None
         neighbours = tuple(sorted(around.pop(variable)))
@@ -117,6 +130,11 @@ def plan_elimination(problem: Problem) -> Elimination | None:
             around[one] = (around[one] | set(neighbours)) - {one, variable}
             sizes[one] = _table_size(problem, one, around[one])
     return Elimination(problem=problem, steps=tuple(steps))
+
+
+def _gates_any(problem: Problem, variable: int, left: Mapping[int, object]) -> bool:
+    """Whether a variable is the gate of one that is left."""
+    return any(v in left for v in problem.inside[variable])
 
 
 def _table_size(problem: Problem, variable: int, neighbours: set[int]) -> int:
@@ -148,6 +166,11 @@ def _step(
             if coefficient:
                 costs[number].append(coefficient * shape)
     each = problem.variables[variable]
+    stays = np.ones((1,) * len(axes))
+    if each.gate is not None:
+        place = [1] * len(axes)
+        place[axes.index(each.gate)] = -1
+        stays = problem.variables[each.gate].widths[:, 0].astype(np.float64).reshape(place)
     return Step(
         variable=variable,
         falls=-np.diff(each.values) / np.diff(each.widths[:, 0]) if linear else np.empty(0),
@@ -155,6 +178,7 @@ def _step(
         linear=linear,
         costs=tuple(_merged(arrays) for arrays in costs),
         tables=tables,
+        stays=stays,
     )
 
 

@@ -16,7 +16,7 @@ into: far moves first, then what is left is used up finely."""
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbourhood:
-    """Which products each variable is in, and which variables share one."""
+    """Which products each variable is in, and which variables share one, or a block's gate."""
 
     products: tuple[tuple[int, ...], ...]
     rivals: tuple[frozenset[int], ...]
@@ -31,6 +31,10 @@ class Neighbourhood:
             for v in members:
                 products[v].append(number)
                 rivals[v].update(m for m in members if m != v)
+        for v, each in enumerate(problem.variables):
+            if each.gate is not None:
+                rivals[v].add(each.gate)
+                rivals[each.gate].add(v)
         return cls(
             products=tuple(tuple(p) for p in products),
             rivals=tuple(frozenset(r) for r in rivals),
@@ -146,7 +150,7 @@ def _moves(
         variable=v,
         options=around,
         costs=costs[around],
-        values=problem.variables[v].values[around],
+        values=problem.values(v, options)[around],
     )
 
 
@@ -186,7 +190,8 @@ def _greedy(problem: Problem, options: tuple[int, ...], near: Neighbourhood) -> 
                 continue
             costs = variable_costs(problem, result, near, v)
             extra = costs - costs[result[v]]
-            more = variable.values - variable.values[result[v]]
+            values = problem.values(v, result)
+            more = values - values[result[v]]
             fits = (extra <= left).all(axis=1) & (more > gain)
             if fits.any():
                 option = int(np.argmax(np.where(fits, more, -np.inf)))
@@ -226,7 +231,7 @@ def _cheapest_loss(
     useful = np.flatnonzero(saved > 0)
     if not len(useful):
         return None
-    values = problem.variables[v].values
+    values = problem.values(v, options)
     ratios = (values[options[v]] - values[useful]) / saved[useful]
     place = int(np.argmin(ratios))
     return float(ratios[place]), int(useful[place])

@@ -107,9 +107,7 @@ def _relaxed(problem: Problem, options: tuple[int, ...]) -> Problem:
 def _merged(variable: Variable, centre: int) -> Variable:
     starts = _starts(centre, len(variable))
     ends = np.append(starts[1:], len(variable)) - 1
-    return Variable(
-        groups=variable.groups, widths=variable.widths[starts], values=variable.values[ends]
-    )
+    return replace(variable, widths=variable.widths[starts], values=variable.values[ends])
 
 
 def _starts(centre: int, count: int) -> IntArray:

@@ -1,7 +1,7 @@
 """Which widths a strategy allows each group."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import ceil
@@ -34,14 +34,36 @@ class Choice:
     pressure: float
 
 
-def choices(network: Network, strategy: Strategy, *, finer: int = 1) -> dict[str, Choice]:
-    """Allowed widths of every group, locked ones included.
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """What a strategy allows.
+
+    groups: choice of every group, locked ones included. blocks: of every block, the widths 1 where
+    it may stay and 0 where it may be dropped.
+    """
+
+    groups: Mapping[str, Choice]
+    blocks: Mapping[str, IntArray]
+
+    @property
+    def least(self) -> dict[str, int]:
+        """Lowest widths of all groups and blocks."""
+        lowest = {name: int(choice.widths[0]) for name, choice in self.groups.items()}
+        return lowest | {name: int(widths[0]) for name, widths in self.blocks.items()}
+
+
+def allowed_by(strategy: Strategy, network: Network, *, finer: int = 1) -> Allowed:
+    """What a strategy allows a network.
 
     finer: what the default multiples are divided by; one that the strategy names stays.
-    Raises: UsageError for a glob that matches nothing.
+    Raises: UsageError for a glob that matches nothing, and for a block that is kept and dropped.
     """
     _check_globs(network, strategy)
-    return {
+    blocks = _blocks(network, strategy)
+    gone = {
+        name for block in network.blocks if not blocks[block.name].any() for name in block.groups
+    }
+    choices = {
         group.name: Choice(
             group=group,
             widths=_widths(group, strategy, finer),
@@ -49,6 +71,23 @@ def choices(network: Network, strategy: Strategy, *, finer: int = 1) -> dict[str
         )
         for group in network.groups
     }
+    # What goes with its block has no choice left.
+    choices |= {name: replace(choices[name], widths=choices[name].widths[:1]) for name in gone}
+    return Allowed(groups=choices, blocks=blocks)
+
+
+def _blocks(network: Network, strategy: Strategy) -> dict[str, IntArray]:
+    _check_drops(network, strategy)
+    allowed = {}
+    for block in network.blocks:
+        names = (block.name, block.scope, block.stage)
+        kept = any(_matches(glob, names) for glob in strategy.keep)
+        dropped = any(_matches(glob, names) for glob in strategy.drop)
+        if kept and dropped:
+            raise UsageError(f"{block.name} is to be kept and to be dropped")
+        may_go = strategy.depth and not kept
+        allowed[block.name] = np.array([0] if dropped else [0, 1] if may_go else [1])
+    return allowed
 
 
 def multiple(group: Group, round_to: int | None, finer: int = 1) -> int:
@@ -64,7 +103,7 @@ def multiple(group: Group, round_to: int | None, finer: int = 1) -> int:
 
 def _widths(group: Group, strategy: Strategy, finer: int) -> IntArray:
     whole = group.width
-    if group.locked or any(_matches(glob, group) for glob in strategy.keep):
+    if group.locked or any(_matches(glob, _names(group)) for glob in strategy.keep):
         return np.array([whole])
     step = multiple(group, strategy.round_to, finer)
     floor = max(1, ceil(_last(strategy.floors, group, strategy.floor) * whole - 1e-9))
@@ -81,27 +120,49 @@ def _last(table: Mapping[str, T], group: Group, default: T) -> T:
     """Value of the last glob that matches."""
     found = default
     for glob, value in table.items():
-        if _matches(glob, group):
+        if _matches(glob, _names(group)):
             found = value
     return found
 
 
-def _matches(glob: str, group: Group) -> bool:
-    return any(fnmatchcase(name, glob) for name in _names(group))
+def _matches(glob: str, names: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, glob) for name in names)
 
 
-def _names(group: Group) -> Iterable[str]:
+def _names(group: Group) -> tuple[str, ...]:
     return (group.name, group.scope, group.stage, group.kind.value, *group.producers)
 
 
+def _block_names(network: Network) -> set[str]:
+    return {name for block in network.blocks for name in (block.name, block.scope, block.stage)}
+
+
 def _check_globs(network: Network, strategy: Strategy) -> None:
-    globs = (*strategy.keep, *strategy.pressure, *strategy.floors, *strategy.widths)
-    for glob in globs:
-        if any(_matches(glob, group) for group in network.groups):
-            continue
-        known = sorted({name for group in network.groups for name in _names(group)})
-        near = get_close_matches(glob, known, n=3, cutoff=0.4) or known[:5]
+    groups = {name for group in network.groups for name in _names(group)}
+    for glob in (*strategy.pressure, *strategy.floors, *strategy.widths):
+        _check_glob(network, glob, groups, "nothing")
+    for glob in strategy.keep:
+        _check_glob(network, glob, groups | _block_names(network), "nothing")
+
+
+def _check_drops(network: Network, strategy: Strategy) -> None:
+    if network.blocks:
+        for glob in strategy.drop:
+            _check_glob(network, glob, _block_names(network), "no block")
+    elif strategy.drop or strategy.depth:
         raise UsageError(
-            f"nothing in {network.model} matches {glob!r}",
-            hint=f"nearest: {', '.join(near)}; 'ap profile --layers' lists all",
+            f"no block of {network.model} can be dropped whole",
+            hint="blocks of ResNet, ConvNeXt and vision transformers can, where a shortcut goes by "
+            "unchanged",
         )
+
+
+def _check_glob(network: Network, glob: str, names: set[str], what: str) -> None:
+    if _matches(glob, names):
+        return
+    known = sorted(names)
+    near = get_close_matches(glob, known, n=3, cutoff=0.4) or known[:5]
+    raise UsageError(
+        f"{what} in {network.model} matches {glob!r}",
+        hint=f"nearest: {', '.join(near)}; 'ap profile --layers' lists all",
+    )

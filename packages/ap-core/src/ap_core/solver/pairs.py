@@ -32,7 +32,7 @@ def pair_moves(
         (one, other)
         for one, rivals in enumerate(near.rivals)
         for other in sorted(rivals)
-        if one < other
+        if one < other and not problem.encloses(one, other) and not problem.encloses(other, one)
     )
     for one, other in islice(pairs, MOST):
         found = _best_of_pair(problem, options, near, (one, other), enough)
@@ -57,7 +57,7 @@ def _best_of_pair(
             problem.limits
         )
         slack = left.min(axis=1)
-        values = problem.variables[one].values[option] + problem.variables[other].values[around]
+        values = problem.values(one, trial)[option] + problem.values(other, trial)[around]
         for number in np.flatnonzero(slack >= 0).tolist():
             close = bool(slack[number] <= enough)
             key = (close, float(values[number] if close else -slack[number]))
@@ -108,8 +108,8 @@ def _small_moves(
             owners.append(v)
             targets.append(option)
             costs.append(each[option] - each[options[v]])
-            gain = problem.variables[v].values[option] - problem.variables[v].values[options[v]]
-            values.append(float(gain))
+            gains = problem.values(v, options)
+            values.append(float(gains[option] - gains[options[v]]))
     return owners, targets, np.array(costs), np.array(values)
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -12,29 +12,30 @@ from ap_core.budget import Budget
 from ap_core.cost import CostModel
 from ap_core.network import GroupKind, Network
 from ap_core.scores import FloatArray
-from ap_core.solver.options import Choice, IntArray
+from ap_core.solver.options import Allowed, Choice, IntArray
 from ap_core.solver.values import Worth, head_factors
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variable:
-    """A group, or the heads of an attention together with their size.
+    """A group, or the heads of an attention together with their size, or a block.
 
     groups: names. widths: (options, groups). values: (options,), what each option keeps.
+    gate: number of the variable of the block that this is inside: where it is dropped, so is the
+        value. None where nothing drops this.
     """
 
     groups: tuple[str, ...]
     widths: IntArray = field(repr=False)
     values: FloatArray = field(repr=False)
+    gate: int | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def restricted(self, options: IntArray) -> "Variable":
         """With some of its options only."""
-        return Variable(
-            groups=self.groups, widths=self.widths[options], values=self.values[options]
-        )
+        return replace(self, widths=self.widths[options], values=self.values[options])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,36 @@ class Problem:
 
     def value(self, options: Sequence[int]) -> float:
         """Sum of the values of these options."""
-        return float(sum(v.values[o] for v, o in zip(self.variables, options, strict=True)))
+        chosen = zip(self.variables, options, strict=True)
+        return float(sum(v.values[o] * self._stays(v, options) for v, o in chosen))
+
+    def values(self, variable: int, options: Sequence[int]) -> FloatArray:
+        """What every option of a variable adds to the value, the others as given: (options,)."""
+        each = self.variables[variable]
+        inside = self.inside[variable]
+        if not inside:
+            return each.values * float(self._stays(each, options))
+        kept = sum(float(self.variables[v].values[options[v]]) for v in inside)
+        return each.widths[:, 0].astype(np.float64) * kept
+
+    def encloses(self, gate: int, variable: int) -> bool:
+        """Whether a variable goes where the block of another is dropped."""
+        return self.variables[variable].gate == gate
+
+    def _stays(self, variable: Variable, options: Sequence[int]) -> int:
+        """1, or 0 where the block that a variable is inside is dropped."""
+        if variable.gate is None:
+            return 1
+        return int(self.variables[variable.gate].widths[options[variable.gate], 0])
+
+    @cached_property
+    def inside(self) -> tuple[tuple[int, ...], ...]:
+        """Of every variable, those whose gate it is."""
+        found: list[list[int]] = [[] for _ in self.variables]
+        for v, each in enumerate(self.variables):
+            if each.gate is not None:
+                found[each.gate].append(v)
+        return tuple(map(tuple, found))
 
     def share(self, value: float) -> float:
         """Value as a share of all; where nothing is worth anything, all is kept."""
@@ -100,13 +130,7 @@ class Problem:
     def restricted(self, options: Sequence[IntArray]) -> "Problem":
         """With some options of each variable only."""
         variables = tuple(v.restricted(o) for v, o in zip(self.variables, options, strict=True))
-        return Problem(
-            variables=variables,
-            products=self.products,
-            limits=self.limits,
-            fixed=self.fixed,
-            total=self.total,
-        )
+        return replace(self, variables=variables)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,21 +172,26 @@ class _CostTable:
 
 def make_problem(
     network: Network,
-    allowed: Mapping[str, Choice],
+    allowed: Allowed,
     worth: Mapping[str, Worth],
     budget: Budget,
     *,
     smoothing: float,
 ) -> Problem:
     """The knapsack of a network under a budget. smoothing: the prior, for heads."""
-    variables = []
+    blocks = [block for block in network.blocks if 0 in allowed.blocks[block.name]]
+    gates = {name: number for number, block in enumerate(blocks) for name in block.groups}
+    variables = [_gate(block.name, allowed.blocks[block.name]) for block in network.blocks]
+    variables.sort(key=lambda each: 0 not in each.widths)
     for group in network.groups:
         if group.kind is GroupKind.HEADS:
             continue
-        if group.inside:
-            variables.append(_pair(allowed[group.inside], allowed[group.name], worth, smoothing))
-        else:
-            variables.append(_plain(allowed[group.name], worth))
+        variable = (
+            _pair(allowed.groups[group.inside], allowed.groups[group.name], worth, smoothing)
+            if group.inside
+            else _plain(allowed.groups[group.name], worth)
+        )
+        variables.append(replace(variable, gate=gates.get(group.name)))
     products, fixed = _products(network, variables, budget)
     return Problem(
         variables=tuple(variables),
@@ -177,6 +206,11 @@ def head_sums(worth: Worth, size: int, heads: int) -> FloatArray:
     """What every head keeps with `size` dimensions in each of its two lanes, (heads,)."""
     sums: FloatArray = worth.values[:, :size].sum(axis=1).reshape(heads, 2).sum(axis=1)
     return sums
+
+
+def _gate(block: str, options: IntArray) -> Variable:
+    """Whether a block stays: of no value by itself, but everything inside it hangs on that."""
+    return Variable(groups=(block,), widths=options[:, None], values=np.zeros(len(options)))
 
 
 def _plain(choice: Choice, worth: Mapping[str, Worth]) -> Variable:
@@ -241,6 +275,8 @@ def _products(
             factors = tuple((v, tuple(p)) for v, p in sorted(powers.items()))
             fixed = [f for f in factors if len(variables[f[0]]) == 1]
             size = prod(int(np.prod(variables[v].widths[0] ** np.asarray(p))) for v, p in fixed)
+            if not size:
+                continue
             free = tuple(f for f in factors if f not in fixed)
             sums[free][number] += term.coefficient * size
     fixed_costs = sums.pop((), np.zeros(len(budget.caps)))

@@ -8,7 +8,7 @@ from ap_core.cost import CostModel
 from ap_core.network import Metric, Network
 from ap_core.plan import Plan
 from ap_core.scores import Scores
-from ap_core.solver.options import choices
+from ap_core.solver.options import allowed_by
 from ap_core.solver.solve import solve
 from ap_core.strategy import Strategy
 
@@ -21,9 +21,9 @@ def raw_plan(network: Network, scores: Scores, strategy: Strategy) -> Plan:
     Raises: UsageError for a strategy that names nothing in this network.
     """
     named = strategy.model_copy(update={"widths": {"*": 1.0, **strategy.widths}, "pressure": {}})
-    widths = {name: int(each.widths[0]) for name, each in choices(network, named).items()}
+    widths = allowed_by(named, network).least
     # At just this cost there is one choice for every group: the solver fills in the channels.
-    exact = {escape(name): width / network.whole[name] for name, width in widths.items()}
+    exact = {escape(each.name): widths[each.name] / each.width for each in network.groups}
     macs = CostModel(network).macs(widths)
     plan = solve(
         network,

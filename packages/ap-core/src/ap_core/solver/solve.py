@@ -15,7 +15,7 @@ from ap_core.scores import Scores
 from ap_core.solver.descent import ascend
 from ap_core.solver.fill import Neighbourhood, fill, lower
 from ap_core.solver.multiplier import Priced, bound, search_prices
-from ap_core.solver.options import Choice, choices
+from ap_core.solver.options import Allowed, allowed_by
 from ap_core.solver.pairs import best_swap, pair_moves
 from ap_core.solver.problem import Problem, Variable, head_sums, make_problem
 from ap_core.solver.trim import trimmed
@@ -25,6 +25,10 @@ from ap_core.strategy import Strategy
 FINER = (1, 2, 4, 8)
 """What the default multiples are divided by, one after the other, until a plan ends in the band."""
 
+SHORT = 0.01
+"""Share of all value that a plan may be short of what is proven to be the most, before finer
+multiples are tried."""
+
 TIGHT, TIGHTEST = 5e-4, 5e-5
 """Share of a cap that may be left before more is tried: with multiples, with single channels."""
 
@@ -32,7 +36,7 @@ LOOSE = 0.02
 """Share of a cap that the best plan at a price leaves where it jumps over the cap."""
 
 LOOSEST = Strategy(floor=1e-9, round_to=1)
-"""Leaves open every width that a network allows."""
+"""Leaves open every width that a network allows; its blocks stay."""
 
 SACRIFICE = 1e-3
 """Share of all value that is given up, at most, to leave less of the cap."""
@@ -42,29 +46,33 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
     """Plan of the most value that keeps to every cap and ends in the band below the tightest.
 
     Widths are multiples of what the strategy says; where it leaves that open, the default multiples
-    are halved until the band can be met, and one group may be a multiple of less, to use up what is
-    left. Deterministic.
+    are halved until the band can be met at little less than the best value, and one group may be a
+    multiple of less, to use up what is left. Deterministic.
     Raises: OutOfReachError where no plan keeps to the caps, or none ends in the band; UsageError
     for a strategy that names nothing in this network.
     """
     check_reach(network, strategy, budget)
-    nearest: Plan | None = None
+    found: list[Plan] = []
     for finer in _finenesses(strategy):
-        allowed = choices(network, strategy, finer=finer)
+        allowed = allowed_by(strategy, network, finer=finer)
         if not _keeps_all(network, budget, allowed):
             continue
-        plan = _solve(network, scores, strategy, budget, allowed)
-        if _left(budget, plan)[1] <= budget.band:
-            return within_caps(plan, budget)
-        nearest = min(nearest or plan, plan, key=lambda each: _left(budget, each)[1])
-    if nearest is None:
+        plan = within_caps(_solve(network, scores, strategy, budget, allowed), budget)
+        found.append(plan)
+        if _left(budget, plan)[1] <= budget.band and (plan.gap or 0.0) <= SHORT:
+            return plan
+    if not found:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
+    in_band = [plan for plan in found if _left(budget, plan)[1] <= budget.band]
+    if in_band:
+        return max(in_band, key=lambda plan: plan.value)
+    nearest = min(found, key=lambda plan: _left(budget, plan)[1])
     raise _missed(network, budget, nearest, strategy)
 
 
 def reach(network: Network, strategy: Strategy) -> dict[Metric, tuple[int, int]]:
     """Lowest cost that the strategy allows, and that of the whole network, by metric."""
-    return _reach(network, choices(network, strategy, finer=_finenesses(strategy)[-1]))
+    return _reach(network, allowed_by(strategy, network, finer=_finenesses(strategy)[-1]))
 
 
 def check_reach(network: Network, strategy: Strategy, budget: Budget) -> None:
@@ -96,7 +104,7 @@ def _finenesses(strategy: Strategy) -> tuple[int, ...]:
     return FINER if strategy.round_to is None else (1,)
 
 
-def _keeps_all(network: Network, budget: Budget, allowed: Mapping[str, Choice]) -> bool:
+def _keeps_all(network: Network, budget: Budget, allowed: Allowed) -> bool:
     reachable = _reach(network, allowed)
     return all(reachable[cap.metric][0] <= cap.limit for cap in budget.caps)
 
@@ -106,20 +114,15 @@ def _solve(
     scores: Scores,
     strategy: Strategy,
     budget: Budget,
-    allowed: Mapping[str, Choice],
+    allowed: Allowed,
 ) -> Plan:
-    worth = worths(network, scores, strategy, budget, allowed)
+    worth = worths(network, scores, strategy, budget, allowed.groups)
     smoothing = Rule.of(strategy, additive=scores.additive).smoothing
     problem = make_problem(network, allowed, worth, budget, smoothing=smoothing)
-    near = Neighbourhood.of(problem)
     tight = TIGHTEST if strategy.round_to == 1 else TIGHT
-    priced = search_prices(problem)
-    start = ascend(problem, near) if priced is None else priced.options
-    start = _within(problem, start, near)
-    found = list(_candidates(problem, start, near, tight))
-    if priced is not None and priced.above and _slack(problem, start) > LOOSE:
-        lowered = lower(problem, priced.above, near)
-        found += [] if lowered is None else _candidates(problem, lowered, near, tight)
+    found, priced = _found(problem, tight)
+    if strategy.depth:
+        found += _without_drops(problem, tight)
     options = _chosen(problem, found, budget.band, tight)
     plan = _plan(network, problem, options, worth)
     if _left(budget, plan)[1] > 2 * TIGHT:
@@ -129,11 +132,38 @@ def _solve(
     return plan if priced is None else bounded(plan, problem, priced)
 
 
+def _found(problem: Problem, tight: float) -> tuple[list[tuple[int, ...]], Priced | None]:
+    """Options to choose from, those that the multiplier leads to, and the prices it found."""
+    near = Neighbourhood.of(problem)
+    priced = search_prices(problem)
+    start = ascend(problem, near) if priced is None else priced.options
+    start = _within(problem, start, near)
+    found = list(_candidates(problem, start, near, tight))
+    if priced is not None and priced.above and _slack(problem, start) > LOOSE:
+        lowered = lower(problem, priced.above, near)
+        found += [] if lowered is None else _candidates(problem, lowered, near, tight)
+    return found, priced
+
+
+def _without_drops(problem: Problem, tight: float) -> list[tuple[int, ...]]:
+    """Options to choose from, where no block goes that may stay; none, where that is too dear."""
+    last = [len(each) - 1 if problem.inside[v] else 0 for v, each in enumerate(problem.variables)]
+    kept = [
+        np.array([last[v]]) if problem.inside[v] else np.arange(len(each))
+        for v, each in enumerate(problem.variables)
+    ]
+    upright = problem.restricted(kept)
+    if not upright.allows(tuple(_least(each) for each in upright.variables)):
+        return []
+    found, _ = _found(upright, tight)
+    return [tuple(o + i for o, i in zip(options, last, strict=True)) for options in found]
+
+
 def _trimmed(
     network: Network,
     strategy: Strategy,
     budget: Budget,
-    allowed: Mapping[str, Choice],
+    allowed: Allowed,
     worth: Mapping[str, Worth],
     smoothing: float,
     plan: Plan,
@@ -143,17 +173,18 @@ def _trimmed(
     Also: the problem of all the finer options, which the plan's are among.
     """
     for finer in _finenesses(strategy)[1:]:
-        fine = choices(network, strategy, finer=finer)
-        fine = {name: fine[name] if len(c.widths) > 1 else c for name, c in allowed.items()}
+        choices = allowed_by(strategy, network, finer=finer).groups
+        fine = {n: choices[n] if len(c.widths) > 1 else c for n, c in allowed.groups.items()}
         widths, left = trimmed(network, budget, plan.widths, fine)
         if left <= 2 * TIGHT:
-            fixed = {
-                name: replace(choice, widths=np.array([widths[name]]))
-                for name, choice in fine.items()
-            }
+            fixed = Allowed(
+                groups={n: replace(c, widths=np.array([widths[n]])) for n, c in fine.items()},
+                blocks={name: np.array([widths[name]]) for name in allowed.blocks},
+            )
             alone = make_problem(network, fixed, worth, budget, smoothing=smoothing)
             found = _plan(network, alone, [0] * len(alone.variables), worth)
-            return found, make_problem(network, fine, worth, budget, smoothing=smoothing)
+            wider = replace(allowed, groups=fine)
+            return found, make_problem(network, wider, worth, budget, smoothing=smoothing)
     return None
 
 
@@ -172,10 +203,9 @@ def bounded(plan: Plan, problem: Problem, priced: Priced) -> Plan:
     return replace(plan, bound=most)
 
 
-def _reach(network: Network, allowed: Mapping[str, Choice]) -> dict[Metric, tuple[int, int]]:
+def _reach(network: Network, allowed: Allowed) -> dict[Metric, tuple[int, int]]:
     model = CostModel(network)
-    least = {name: int(choice.widths[0]) for name, choice in allowed.items()}
-    return {m: (model.cost(m, least), model.cost(m, network.whole)) for m in Metric}
+    return {m: (model.cost(m, allowed.least), model.cost(m, network.whole)) for m in Metric}
 
 
 def _blame(network: Network, strategy: Strategy, cap: Cap) -> str:
@@ -193,6 +223,8 @@ def _blame(network: Network, strategy: Strategy, cap: Cap) -> str:
         causes += [f"--floor {strategy.floor:g} keeps that share of every group"]
     causes += ["--keep protects layers"] if strategy.keep else []
     causes += ["fixed widths leave less to choose"] if strategy.widths else []
+    if network.blocks and not strategy.depth:
+        causes += ["--depth would let blocks be dropped whole"]
     causes += [f"--round-to {strategy.round_to}"] if strategy.round_to else []
     return ", ".join(causes) or "a channel of every group must stay"
 
@@ -283,7 +315,7 @@ def _lowered(
         for v in order:
             if problem.allows(result):
                 return tuple(result)
-            if result[v] > 0:
+            if result[v] > 0 and not problem.inside[v]:
                 result[v] -= 1
     return tuple(result) if problem.allows(result) else None
 
@@ -301,6 +333,8 @@ def _plan(
         for variable, option in zip(problem.variables, options, strict=True)
         for name, width in zip(variable.groups, variable.widths[option], strict=True)
     }
+    gone = {name for block in network.blocks if not widths[block.name] for name in block.groups}
+    widths |= dict.fromkeys(gone, 0)
     kept: dict[str, tuple[int, ...]] = {}
     for group in network.groups:
         if group.name in worth and not group.inside:
@@ -318,7 +352,7 @@ def _plan(
             kept[group.name] = _best(worth[group.name], lanes_of, widths[group.name], group.width)
     model = CostModel(network)
     return Plan(
-        widths={group.name: widths[group.name] for group in network.groups},
+        widths={name: widths[name] for name in network.whole},
         kept=kept,
         macs=model.macs(widths),
         params=model.params(widths),

@@ -32,7 +32,7 @@ def _widened(
 ) -> Iterator[dict[str, int]]:
     """Widths with one plain group a little wider, by less than the largest default multiple."""
     for group in network.free:
-        if group.kind is GroupKind.HEADS or group.inside:
+        if group.kind is GroupKind.HEADS or group.inside or not widths[group.name]:
             continue
         wider = [w for w in finer[group.name].widths.tolist() if w > widths[group.name]]
         for width in wider[:LARGEST]:

@@ -107,6 +107,11 @@ def check_model_adapter(
         _check_blank(subject)
         _check_whole_plan(subject, noisy)
         _check_cut(subject, noisy, random_plan(subject.network, share=share, seed=seed))
+        blocks = [block.name for block in subject.network.blocks]
+        if blocks:
+            # Every other one: of blocks that stand together, some go and some stay.
+            plan = random_plan(subject.network, share=share, seed=seed, drop=blocks[::2])
+            _check_cut(subject, noisy, plan)
 
 
 def _check_names(adapter: ModelAdapter) -> None:
@@ -183,18 +188,29 @@ def _check_tracing(subject: Subject) -> None:
     require(network.free, "nothing can be cut")
     for layer in network.layers:
         for term in (*layer.macs, *layer.params):
-            unknown = set(term.groups) - set(network.by_name)
+            unknown = set(term.groups) - set(network.whole)
             require(not unknown, f"the cost of {layer.layer} names unknown groups {unknown}")
             require(
                 term.groups == tuple(sorted(term.groups)),
                 f"the groups in the cost of {layer.layer} are not sorted: {term.groups}",
             )
+    _check_blocks(network)
     for group in network.groups:
         require(group.width > 0 and group.lanes > 0, f"{group.name} has no channels")
         if group.inside:
             owner = network.by_name.get(group.inside)
             fits = owner is not None and owner.kind is GroupKind.HEADS
             require(fits, f"{group.name} is inside {group.inside!r}, no group of heads")
+
+
+def _check_blocks(network: Network) -> None:
+    names = [block.name for block in network.blocks]
+    inside = [name for block in network.blocks for name in block.groups]
+    require(len(set(names)) == len(names), "two blocks have one name")
+    require(not set(names) & set(network.by_name), "a block and a group have one name")
+    unknown = set(inside) - set(network.by_name)
+    require(not unknown, f"blocks take along groups that are not there: {unknown}")
+    require(len(set(inside)) == len(inside), "a group is inside two blocks")
 
 
 def _check_cost(widths: dict[str, int], subject: Subject, on_meta: "Module") -> None:

@@ -1,5 +1,6 @@
 """Plans that no solver made: half of every group, drawn by seed; to check adapters with."""
 
+from collections.abc import Collection
 from random import Random
 
 from ap_core.cost import CostModel
@@ -7,12 +8,18 @@ from ap_core.network import Group, GroupKind, Network
 from ap_core.plan import Plan
 
 
-def random_plan(network: Network, *, share: float, seed: int) -> Plan:
-    """Plan that keeps this share of the channels of every free group, at least one of each."""
+def random_plan(network: Network, *, share: float, seed: int, drop: Collection[str] = ()) -> Plan:
+    """Plan that keeps this share of the channels of every free group, at least one of each.
+
+    drop: names of blocks that go whole.
+    """
     random = Random(seed)
     widths = dict(network.whole)
     for group in network.free:
         widths[group.name] = max(1, round(group.width * share))
+    for block in network.blocks:
+        if block.name in drop:
+            widths |= dict.fromkeys((block.name, *block.groups), 0)
     heads = {
         group.name: tuple(sorted(random.sample(range(group.width), widths[group.name])))
         for group in network.free

@@ -13,6 +13,7 @@ from ap_core.contracts import Architecture, LoadedModel, ModelRequest, Surgery, 
 from ap_core.errors import ModelError
 from ap_core.plan import Plan
 from ap_models.attention import Attention, find_attentions
+from ap_models.branches import Branch
 from ap_models.loading import properties, weights, zoo
 from ap_models.loading.digest import weights_digest
 from ap_models.skeleton import meta_copy
@@ -41,8 +42,8 @@ class DependencyGraphAdapter:
     """A `ModelAdapter` on torch-pruning's dependency graph.
 
     A family of timm or torchvision names the python modules that define its networks in `modules`.
-    Any other family overrides `names`, `resolve`, `build` and `recognises`; and `attentions` or
-    `stage` where the general ones do not fit.
+    Any other family overrides `names`, `resolve`, `build` and `recognises`; and `attentions`,
+    `branches` or `stage` where the general ones do not fit.
     """
 
     name: ClassVar[str] = ""
@@ -79,6 +80,10 @@ class DependencyGraphAdapter:
     def attentions(self, module: Module) -> Sequence[Attention]:
         """Self-attentions whose heads and head size can be cut."""
         return find_attentions(module)
+
+    def branches(self, module: Module) -> Iterable[Branch]:  # noqa: ARG002
+        """Residual branches that can be dropped whole: of a family that is not known, none."""
+        return ()
 
     def stage(self, path: str) -> str:
         """Stage of the network that a layer belongs to."""
@@ -123,6 +128,7 @@ class DependencyGraphAdapter:
             model=architecture.name,
             input_size=architecture.input_size,
             stage_of=self.stage,
+            branches=self.branches(module),
         )
 
     def score(

@@ -1,7 +1,7 @@
 """Cutting: every channel that the plan does not keep leaves the network's tensors, in place."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from ap_core.contracts import Surgery
 from ap_core.network import Group
 from ap_core.plan import Plan
 from ap_models.attention import Attention, PackedAttention
+from ap_models.branches import STAND_INS, Branch, stand_ins
 from ap_models.surgery.tensors import owner, replace_tensor, split_first, take, tensor_at
 from ap_models.tracing.ports import IntArray, Port
 from ap_models.tracing.trace import DependencyTracing
@@ -36,15 +37,23 @@ PACKED = "packed_attention"
 
 
 def cut(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> Surgery:
-    """Remove, in place, every channel that the plan does not keep; returns what else changed."""
+    """Remove, in place, every block and every channel that the plan does not keep; returns what
+    else changed.
+    """
     kept = tracing.kept(plan)
-    replaced = _replace_attentions(module, tracing)
+    dropped = tracing.dropped(plan)
+    replaced = _replace_attentions(module, tracing, dropped)
+    replaced |= stand_ins(tracing.branches, [branch.path for branch in dropped])
+    for path, kind in replaced.items():
+        replace_module(module, path, kind)
     attributes: Attributes = defaultdict(dict)
     with torch.no_grad():
         for attention, heads, size in tracing.attentions:
-            _cut_attention(module, attention, heads, size, plan, attributes)
+            if not is_dropped(attention.path, dropped):
+                _cut_attention(module, attention, heads, size, plan, attributes)
         for port in tracing.ports:
-            _cut_port(module, port, kept[id(port)], attributes)
+            if not is_dropped(port.layer, dropped):
+                _cut_port(module, port, kept[id(port)], attributes)
     for path, values in attributes.items():
         set_attributes(module.get_submodule(path), values)
     return Surgery(attributes=dict(attributes), replaced=replaced)
@@ -61,23 +70,34 @@ def set_attributes(module: nn.Module, values: Mapping[str, Value]) -> None:
 
 
 def replace_module(module: nn.Module, path: str, kind: str) -> None:
-    """Put the module named `kind` in the place of the one at `path`; the same function.
+    """Put the module named `kind` in the place of the one at `path`: one of the same function, or
+    what stands in for a dropped branch.
 
     Raises: ValueError where there is no such kind.
     """
     before = module.get_submodule(path)
+    if kind in STAND_INS:
+        module.set_submodule(path, STAND_INS[kind]().train(before.training))
+        return
     if kind != PACKED or not isinstance(before, nn.MultiheadAttention):
         raise ValueError(f"nothing is known that replaces {type(before).__name__} by {kind!r}")
     module.set_submodule(path, PackedAttention.of(before))
 
 
-def _replace_attentions(module: nn.Module, tracing: DependencyTracing) -> dict[str, str]:
-    replaced = {}
-    for attention, _, _ in tracing.attentions:
-        if isinstance(module.get_submodule(attention.path), nn.MultiheadAttention):
-            replace_module(module, attention.path, PACKED)
-            replaced[attention.path] = PACKED
-    return replaced
+def is_dropped(path: str, dropped: Iterable[Branch]) -> bool:
+    """Whether a module goes with one of these branches."""
+    return any(branch.holds(path) for branch in dropped)
+
+
+def _replace_attentions(
+    module: nn.Module, tracing: DependencyTracing, dropped: Sequence[Branch]
+) -> dict[str, str]:
+    return {
+        attention.path: PACKED
+        for attention, _, _ in tracing.attentions
+        if not is_dropped(attention.path, dropped)
+        and isinstance(module.get_submodule(attention.path), nn.MultiheadAttention)
+    }
 
 
 def _cut_port(module: nn.Module, port: Port, positions: IntArray, attributes: Attributes) -> None:

@@ -11,6 +11,7 @@ from ap_core.plan import Plan
 from ap_models.attention import Attention
 from ap_models.surgery.cut import (
     inner_positions,
+    is_dropped,
     layer_attributes,
     query_scale,
     set_attributes,
@@ -49,10 +50,14 @@ class MaskedNorm(nn.Module):
 
 def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module:
     """Whole-width copy, in float32 at least, in which removed channels carry nothing and are read
-    by nobody. Tensors that no removed channel is in are shared, not copied.
+    by nobody, and dropped branches add nothing. Tensors of which nothing is removed are shared, not
+    copied.
     """
     kept = tracing.kept(plan)
+    dropped = tracing.dropped(plan)
+    silenced = {name for branch in dropped for name in branch.silenced}
     changed = {name for port in tracing.ports if _narrows(port, kept) for name, _ in port.tensors}
+    changed |= silenced
     inside = tuple(attention.below("") for attention, _, _ in tracing.attentions)
     shared = {
         id(tensor): tensor
@@ -61,7 +66,11 @@ def mask(module: nn.Module, tracing: DependencyTracing, plan: Plan) -> nn.Module
     }
     twin = precise(deepcopy(module, shared))
     with torch.no_grad():
+        for name in silenced:
+            tensor_at(twin, name).zero_()
         for attention, heads, size in tracing.attentions:
+            if is_dropped(attention.path, dropped):
+                continue
             rows = inner_positions(attention, heads, size, plan)
             _round_queries(twin, attention, rows, like=module)
             _mask_attention(twin, attention, rows)

@@ -1,6 +1,6 @@
 """Tracing a network: skeleton, structure, groups, costs, and a check against a counter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -12,8 +12,10 @@ from ap_core.errors import ModelError
 from ap_core.network import Group, LayerCost, Network, Term
 from ap_core.plan import Plan
 from ap_models.attention import Attention, StandIn
+from ap_models.branches import Branch, droppable
 from ap_models.counters import count, count_params
 from ap_models.skeleton import meta_copy
+from ap_models.tracing.blocks import with_blocks
 from ap_models.tracing.costs import layer_costs
 from ap_models.tracing.graph import read_structure
 from ap_models.tracing.groups import (
@@ -37,6 +39,11 @@ class DependencyTracing:
     ports: tuple[Port, ...] = field(repr=False)
     layouts: tuple[Layout, ...] = field(repr=False)
     attentions: tuple[tuple[Attention, Group, Group], ...] = field(repr=False)
+    branches: tuple[Branch, ...] = ()
+
+    def dropped(self, plan: Plan) -> tuple[Branch, ...]:
+        """Branches that a plan drops whole."""
+        return tuple(branch for branch in self.branches if not plan.widths[branch.path])
 
     @cached_property
     def layout_of(self) -> dict[str, Layout]:
@@ -49,11 +56,14 @@ class DependencyTracing:
         return {size.name: (attention, size) for attention, _, size in self.attentions}
 
     def kept(self, plan: Plan) -> dict[int, IntArray]:
-        """Positions that stay, ascending, of every port (by `id`)."""
+        """Positions that stay, ascending, of every port (by `id`).
+
+        All of those that go with a dropped branch: nothing is left of it to be cut.
+        """
         count = 1 + max((int(p.channels.max()) for p in self.ports), default=-1)
         stays = np.ones(count, bool)
         for layout in self.layouts:
-            if layout.group.name in plan.kept:
+            if layout.group.name in plan.kept and plan.widths[layout.group.name]:
                 stays[layout.components] = False
                 stays[layout.components[np.asarray(plan.kept[layout.group.name], np.int64)]] = True
         return {id(port): np.flatnonzero(stays[port.channels]) for port in self.ports}
@@ -66,11 +76,13 @@ def trace(
     model: str,
     input_size: tuple[int, int, int],
     stage_of: StageOf,
+    branches: Iterable[Branch] = (),
 ) -> DependencyTracing:
     """Groups and exact costs of a network; it is neither changed nor run with its weights.
 
     Products that the cost model does not explain (attentions of unknown kinds) count as constant;
-    whether they are shows when the network is cut.
+    whether they are shows when the network is cut. Where there are any, no branch can be dropped.
+    branches: those that the family knows how to drop.
     Raises: ModelError where it does not run or cannot be traced.
     """
     skeleton = meta_copy(module).eval()
@@ -85,7 +97,15 @@ def trace(
     layers = layer_costs(module, ports, layouts, inner, structure.calls, stage_of)
     network = Network(model=model, input_size=input_size, groups=groups, layers=layers)
     network = _complete(network, module)
-    return DependencyTracing(network=network, ports=ports, layouts=layouts, attentions=inner)
+    explained = all(layer.layer != OTHER for layer in network.layers)
+    found = droppable(module, branches) if explained else ()
+    return DependencyTracing(
+        network=with_blocks(network, found, stage_of),
+        ports=ports,
+        layouts=layouts,
+        attentions=inner,
+        branches=found,
+    )
 
 
 def _complete(network: Network, module: nn.Module) -> Network:
