@@ -28,6 +28,7 @@ from ap_core.pipeline.data import open_source
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.prune import prune
 from ap_core.plugins.registry import Registry
+from ap_core.strategy import Strategy
 from ap_models.counters import count_macs
 from ap_train.batchnorm import reestimate
 from ap_train.data.source import IndexedSource
@@ -94,8 +95,25 @@ def main(words: Sequence[str] = ()) -> None:
 
 def measured(kind: Kind, data: str, seed: int) -> dict[str, float]:
     """Top-1 in per cent at every point, for one seed."""
+    network, source, architecture = trained(Registry.from_entry_points(), kind, data, seed)
+    found = {"baseline": top1(network, source)}
+    taught = {"tuned": None, "taught": Teacher(module=network, architecture=architecture)}
+    for share in SHARES:
+        cuts = {
+            "ap": cut_by_ap(network, data, share, seed),
+            "tp": cut_by_torch_pruning(network, source, share),
+        }
+        for who, cut in cuts.items():
+            for point, accuracy in stages(cut, source, architecture, taught, seed).items():
+                found[f"{who} {share:g} {point}"] = accuracy
+    return found
+
+
+def trained(
+    registry: Registry, kind: Kind, data: str, seed: int
+) -> tuple[nn.Module, IndexedSource, Architecture]:
+    """A network that was trained on a data set, and what it was trained on."""
     torch.manual_seed(seed)
-    registry = Registry.from_entry_points()
     classes = {"digits": 10, "glyphs": 32}[data]
     network = timm.create_model(kind.name, num_classes=classes, **kind.made_with)
     adapter = registry.model_adapters["generic"].make()
@@ -106,34 +124,24 @@ def measured(kind: Kind, data: str, seed: int) -> dict[str, float]:
     assert isinstance(source, IndexedSource)
     whole = {"epochs": kind.epochs, "warmup_epochs": kind.warmup, "lr": kind.lr, "seed": seed}
     train(network, source, architecture, whole)
-    found = {"baseline": top1(network, source)}
-    for share in SHARES:
-        ours = cut_by_ap(network, data, share, seed)
-        found |= _stages("ap", share, ours, network, source, architecture, seed)
-        theirs = cut_by_torch_pruning(network, source, share)
-        found |= _stages("tp", share, theirs, network, source, architecture, seed)
-    return found
+    return network, source, architecture
 
 
-def _stages(
-    who: str,
-    share: float,
+def stages(
     cut: nn.Module,
-    whole: nn.Module,
     source: IndexedSource,
     architecture: Architecture,
+    teachers: Mapping[str, Teacher | None],
     seed: int,
 ) -> dict[str, float]:
-    """Right after the cut, after statistics were re-estimated, after training."""
-    lead = f"{who} {share:g}"
-    found = {f"{lead} cut": top1(cut, source)}
+    """Top-1 right after the cut, after statistics were re-estimated, after training by teachers."""
+    found = {"cut": top1(cut, source)}
     reestimate(cut, source)
-    found[f"{lead} batchnorm"] = top1(cut, source)
-    taught = {"tuned": None, "taught": Teacher(module=whole, architecture=architecture)}
-    for name, teacher in taught.items():
+    found["batchnorm"] = top1(cut, source)
+    for name, teacher in teachers.items():
         tuned = copy.deepcopy(cut)
         train(tuned, source, architecture, TUNING | {"seed": seed}, teacher)
-        found[f"{lead} {name}"] = top1(tuned, source)
+        found[name] = top1(tuned, source)
     return found
 
 
@@ -155,12 +163,14 @@ def top1(network: nn.Module, source: IndexedSource) -> float:
     return 100 * float(answers_of(network, source.report()).summary()["top1"])
 
 
-def cut_by_ap(network: nn.Module, data: str, share: float, seed: int) -> nn.Module:
+def cut_by_ap(
+    network: nn.Module, data: str, share: float, seed: int, *, depth: bool = False
+) -> nn.Module:
     """Our cut, before any recovery."""
     with tempfile.TemporaryDirectory() as place:
         options = PruneOptions(
             model=type(network).__name__, input_size=SIZE, target_macs=f"{100 * share}%",
-            data=data, seed=seed, recoveries=(),
+            data=data, seed=seed, recoveries=(), strategy=Strategy(depth=depth),
         )  # fmt: skip
         (pruned,) = prune(options, module=network, output=Path(place) / "run")
     assert pruned.module is not None

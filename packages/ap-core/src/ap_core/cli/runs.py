@@ -154,6 +154,7 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
         facts += [
             ("MACs", f"{result.macs:,} of {result.base_macs:,}"),
             ("params", f"{result.params:,} of {result.base_params:,}"),
+            ("dropped whole", ", ".join(result.dropped)),
             ("strategist", result.strategist),
             ("importance", result.importance),
             ("value", f"{result.value:.4f}{bound}"),

@@ -10,6 +10,7 @@ from ap_core.budget import Budget
 from ap_core.pipeline.apply import Applied
 from ap_core.pipeline.environment import environment
 from ap_core.pipeline.session import Session
+from ap_core.plan import dropped_blocks
 from ap_core.runs.directory import REPORT, RunDirectory
 from ap_core.runs.files import write
 from ap_core.runs.records import (
@@ -72,6 +73,7 @@ def finished(
         best_trial=best.number,
         value=outcome.plan.value,
         bound=outcome.plan.bound,
+        dropped=tuple(block.name for block in dropped_blocks(network, outcome.plan)),
         difference=applied.difference,
         baseline=applied.baseline,
         quality=applied.quality,

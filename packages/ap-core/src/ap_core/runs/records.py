@@ -180,6 +180,7 @@ class ResultRecord(Record):
     macs, params: predicted by the cost model, equal to what the counter found after the reload.
     counters: MACs by other counters, by their names (torch-pruning's, for the literature).
     difference: largest relative difference between the cut and the masked whole network.
+    dropped: names of the blocks that went whole.
     seconds: by stage.
     """
 
@@ -196,6 +197,7 @@ class ResultRecord(Record):
     value: float
     bound: float | None
     difference: float
+    dropped: tuple[str, ...] = ()
     baseline: QualityRecord | None = None
     quality: QualityRecord | None = None
     recoveries: tuple[RecoveryRecord, ...] = ()

@@ -12,7 +12,7 @@ SMOOTHINGS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 PRESSURES = (0.5, 0.7, 1.0, 1.4, 2.0)
 WIDTHS = tuple(number / 20 for number in range(4, 21))
 
-Level = str | float | None
+Level = str | float | bool | None
 Position = Mapping[str, int]
 """Number of a level, for every knob."""
 
@@ -83,7 +83,7 @@ class Space:
 
 
 def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
-    """Importances at hand, ranking, normalisation, smoothing, depth, and pressure on these areas.
+    """Importances at hand, depth, ranking, normalisation, smoothing, and pressure on these areas.
 
     areas: globs. Those that the base strategy puts pressure on are left alone.
     """
@@ -92,10 +92,10 @@ def space(evidence: Evidence, *, areas: Iterable[str]) -> Space:
         return Space(base=base, knobs=tuple(_width_knobs(evidence)))
     knobs = [
         _knob("importance", evidence.importances, base.importance),
+        _knob("depth", (False, True) if evidence.network.blocks else (base.depth,), base.depth),
         _knob("ranking", (None, *Ranking), base.ranking),
         _knob("normalisation", (None, *Normalisation), base.normalisation),
         _knob("smoothing", (None, *SMOOTHINGS), base.smoothing, ordered=True),
-        _knob("depth", (False, True) if evidence.network.blocks else (base.depth,), base.depth),
         *(
             _knob(area, PRESSURES, 1.0, ordered=True, table="pressure")
             for area in areas

@@ -26,8 +26,8 @@ FINER = (1, 2, 4, 8)
 """What the default multiples are divided by, one after the other, until a plan ends in the band."""
 
 SHORT = 0.01
-"""Share of all value that a plan may be short of what is proven to be the most, before finer
-multiples are tried."""
+"""Share of all value that a plan that may drop blocks can be short of what is proven to be the
+most, before finer multiples are tried."""
 
 TIGHT, TIGHTEST = 5e-4, 5e-5
 """Share of a cap that may be left before more is tried: with multiples, with single channels."""
@@ -46,8 +46,8 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
     """Plan of the most value that keeps to every cap and ends in the band below the tightest.
 
     Widths are multiples of what the strategy says; where it leaves that open, the default multiples
-    are halved until the band can be met at little less than the best value, and one group may be a
-    multiple of less, to use up what is left. Deterministic.
+    are halved until the band can be met (with blocks to drop: at little less than the best value),
+    and one group may be a multiple of less, to use up what is left. Deterministic.
     Raises: OutOfReachError where no plan keeps to the caps, or none ends in the band; UsageError
     for a strategy that names nothing in this network.
     """
@@ -59,7 +59,9 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
             continue
         plan = within_caps(_solve(network, scores, strategy, budget, allowed), budget)
         found.append(plan)
-        if _left(budget, plan)[1] <= budget.band and (plan.gap or 0.0) <= SHORT:
+        # A block is a large step: with finer widths, something else may be worth far more.
+        enough = not strategy.depth or (plan.gap or 0.0) <= SHORT
+        if enough and _left(budget, plan)[1] <= budget.band:
             return plan
     if not found:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
