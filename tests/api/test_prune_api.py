@@ -1,5 +1,6 @@
 """The Python API on live networks: `ap_core.prune`, `profile`, `resume`, `load_model`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def test_a_search_does_not_go_on_with_another_network(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="weights of Net are not those"):
         resume(tmp_path / "run", module=Net())
     assert resume(tmp_path / "run", module=net).record.status == "done"
+
+
+def test_a_search_whose_time_is_up_ends_with_what_it_has_and_says_why(tmp_path: Path) -> None:
+    pruned = prune(
+        Net(), target_macs="50%", input_size=SIZE, strategist="random", trials=9,
+        search_seconds=1e-6, output=tmp_path / "run",
+    )  # fmt: skip
+    assert len(pruned.trials) == 1
+    (line,) = (tmp_path / "run" / "decisions.jsonl").read_text().splitlines()
+    assert json.loads(line)["reason"] == "the 1e-06 seconds of the search are spent"
 
 
 def test_a_profile_needs_no_weights() -> None:

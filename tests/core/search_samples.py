@@ -102,7 +102,16 @@ class Bench:
         self.time = 0.0
         self.measure = judge or (lambda plan: measure(plan, loss=loss))
 
-    def search(self, strategist, *, allowance=30, name="script", solve=solve, **changes):
+    def search(
+        self,
+        strategist,
+        *,
+        allowance=30,
+        name="script",
+        solve=solve,
+        out_of_time=lambda: False,
+        **changes,
+    ):
         return search(
             evidence(**changes),
             strategist,
@@ -113,6 +122,7 @@ class Bench:
             record=self.recorded.append,
             warn=self.warned.append,
             clock=self._clock,
+            out_of_time=out_of_time,
         )
 
     def _judge(self, plan):

@@ -66,6 +66,17 @@ def test_the_allowance_ends_the_search():
     assert len(Bench().search(RandomStrategist(), allowance=7).trials) == 7
 
 
+def test_a_search_begins_no_trial_when_its_time_is_up():
+    moments = iter([False, False, True])
+    outcome = Bench().search(RandomStrategist(), allowance=9, out_of_time=lambda: next(moments))
+    assert len(outcome.trials) == 3
+
+
+def test_there_is_a_first_trial_though_no_time_is_left():
+    outcome = Bench().search(RandomStrategist(), allowance=9, out_of_time=lambda: True)
+    assert len(outcome.trials) == 1
+
+
 @pytest.mark.parametrize("allowance", [0, -3])
 def test_there_is_always_one_trial(allowance):
     assert len(Bench().search(Scripted(BASE, BASE), allowance=allowance).trials) == 1

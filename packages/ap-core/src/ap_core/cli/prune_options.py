@@ -90,6 +90,8 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
                  "agents with --llm."),
     _option("--trials", type=click.IntRange(min=1), metavar="N",
             help="How many strategies to try; default: the strategist's own number."),
+    _option("--search-seconds", type=click.FloatRange(0, min_open=True), metavar="N",
+            help="Begin no trial after so many seconds of searching; default: no limit."),
     _option("--llm", default="none", show_default=True, metavar="NAME[:MODEL][@URL]",
             help="LLM that learns which strategy suits the network: anthropic, openai, ollama, ... "
                  "('ap plugins' lists them); auto takes one whose key is set."),
@@ -109,7 +111,7 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
 
 
 NEED_LLM = frozenset({"--llm-timeout", "--llm-max-calls", "--llm-max-tokens", "--llm-temperature"})
-PROPOSING = NEED_LLM | {"--llm", "--strategist"}
+PROPOSING = NEED_LLM | {"--llm", "--strategist", "--search-seconds"}
 """Options that say who proposes."""
 NEED_DATA = frozenset(
     {"--data-root", "--batch-size", "--calibration-batches", "--held-out", "--on-corrupt"}
@@ -167,8 +169,8 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
     same = (
         "model", "target_macs", "target_params", "band", "weights", "checkpoint", "num_classes",
         "input_size", "data", "data_root", "batch_size", "calibration_batches", "held_out",
-        "on_corrupt", "importance", "strategist", "trials", "seed", "llm", "llm_timeout",
-        "llm_max_calls", "llm_max_tokens", "llm_temperature",
+        "on_corrupt", "importance", "strategist", "trials", "search_seconds", "seed", "llm",
+        "llm_timeout", "llm_max_calls", "llm_max_tokens", "llm_temperature",
     )  # fmt: skip
     recover = given["recover"]
     return PruneOptions.parse(

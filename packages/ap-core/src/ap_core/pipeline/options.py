@@ -26,6 +26,8 @@ class PruneOptions(Record):
     recoveries: None for all that apply.
     strategist: "" for the solver, or the agents where there is an LLM; "drive" where proposals
         come from outside, one by one (`ap drive`).
+    search_seconds: after which no trial is begun any more; None for no limit. With it, two searches
+        may end with different trials.
     llm: "BACKEND:MODEL@URL", the last two optional; "auto", "none".
     llm_max_calls, llm_max_tokens: of a whole search, tokens of prompts and replies together.
     """
@@ -43,6 +45,7 @@ class PruneOptions(Record):
     strategy: Strategy = Strategy()
     strategist: str = ""
     trials: int | None = Field(default=None, ge=1)
+    search_seconds: float | None = Field(default=None, gt=0)
     llm: str = "none"
     llm_timeout: float = Field(default=120.0, gt=0, le=3600)
     llm_max_calls: int | None = Field(default=None, ge=1)

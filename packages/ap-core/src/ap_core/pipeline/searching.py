@@ -1,7 +1,7 @@
 """The search of one run: its strategist, its solver over the session's scores, its judge."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,7 +14,9 @@ from ap_core.pipeline.progress import Stopwatch
 from ap_core.pipeline.session import Session
 from ap_core.pipeline.trying import judge_of, solver_of
 from ap_core.plugins.offers import StrategistOffer
+from ap_core.report.amounts import counted
 from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import DecisionRecord
 from ap_core.search.loop import Outcome, search
 from ap_core.search.trial import Evidence, Trial, best_of
 from ap_core.strategy import Strategy
@@ -39,6 +41,7 @@ def find_plan(
     offer = session.registry.strategists[options.strategist]
     allowance = allowance_of(session)
     evidence = evidence_of(session, budget, run, allowance=allowance, sensitivity=offer.asks)
+    timer = _Timer(seconds=options.search_seconds, before=_seconds(evidence.trials))
     with session.progress.progress(allowance, f"searching ({offer.name})") as advance:
         advance(len(evidence.trials))
         with session.watch.stage("propose"):
@@ -53,7 +56,10 @@ def find_plan(
             record=_recorder(run, advance),
             warn=lambda text: session.progress.warn(text),
             clock=time.perf_counter,
+            out_of_time=timer.is_up,
         )
+    if timer.is_up() and len(outcome.trials) < allowance:
+        _tell_of_time(session, run, len(outcome.trials), allowance)
     check_converged(replace(evidence, trials=outcome.trials))
     return outcome
 
@@ -69,6 +75,29 @@ def check_converged(evidence: Evidence) -> None:
         f"{format_amount(best.macs, Metric.MACS)}",
         hint="allow more trials, or leave --raw-strategy out: then all keep to the budget",
     )
+
+
+class _Timer:
+    """Says when the time of a search is up; what earlier processes took counts as well."""
+
+    def __init__(self, *, seconds: float | None, before: float) -> None:
+        self._end = None if seconds is None else time.perf_counter() + seconds - before
+
+    def is_up(self) -> bool:
+        """Whether no trial may be begun any more."""
+        return self._end is not None and time.perf_counter() >= self._end
+
+
+def _seconds(trials: Iterable[Trial]) -> float:
+    """Time that trials took."""
+    return sum(trial.seconds for trial in trials)
+
+
+def _tell_of_time(session: Session, run: RunDirectory | None, made: int, allowance: int) -> None:
+    spent = f"the {session.options.search_seconds:g} seconds of the search are spent"
+    session.progress.note(f"{spent} after {made} of {counted(allowance, 'trial')}")
+    if run is not None and made not in {decision.trial for decision in run.decisions()}:
+        run.append_decision(DecisionRecord(trial=made, move="stop", reason=spent))
 
 
 def _made(offer: StrategistOffer, desk: Desk | None) -> Strategist:

@@ -39,25 +39,27 @@ def search(
     record: Callable[[Trial], None],
     warn: Callable[[str], None],
     clock: Callable[[], float],
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Add trials to those of the evidence, until they are as many as allowed.
 
     There is always a first trial, of the base strategy where the strategist has none. What follows
     depends on the evidence alone: a search that was killed after any trial, and goes on with what
-    it recorded, ends like one that was not.
+    it recorded, ends like one that was not; unless its time is limited.
 
     name: of the strategist, for its trials.
     record: keeps a trial before anything else happens.
     warn: is told of every proposal that was of no use; the built-in strategist stands in for it,
         and goes on alone where that happens time and again.
     clock: seconds, for the record alone: no decision depends on it.
+    out_of_time: whether no trial may be begun any more; the first one may always be.
     Raises: OutOfReachError where not even the base strategy has a plan.
     """
     attempts = Attempts(name=name, solve=solve, judge=judge, clock=clock)
     winner: Plan | None = None
     while len(evidence.trials) < max(1, allowance):
         evidence = replace(evidence, left=allowance - len(evidence.trials))
-        if converged(evidence):
+        if converged(evidence) or (evidence.trials and out_of_time()):
             break
         made = _next(strategist, evidence, attempts, warn)
         if made is None:
