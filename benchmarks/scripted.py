@@ -17,9 +17,9 @@ Row = dict[str, str]
 class RuleFollower:
     """Reads the tables and the trials of the prompt, as an analysis agent would, and follows rules.
 
-    Other importances first; then pressure on the scope that costs most for what half of it is
-    worth, and relief for the one that is missed most; then normalisations and smoothing; each on
-    top of the best trial. Told to widen, it leaves the kind of change that it tried last. Where
+    Other importances first; then whether blocks may go; then pressure on the scope that costs most
+    for what half of it is worth, and relief for the one that is missed most; then normalisations
+    and smoothing; each on top of the best trial. Told to widen, it leaves the kind of change that it tried last. Where
     nothing keeps to the budget, all widths by the root of what the last trial missed.
     """
 
@@ -69,6 +69,8 @@ def _steps(system: str, scopes: list[Row]) -> Iterator[dict[str, object]]:
     importances = re.search(r"scored: ([a-z0-9_, ]+)\.", system)
     for name in importances[1].split(", ") if importances else ():
         yield {"importance": name}
+    if "depth: true" in system:
+        yield {"depth": True}
     measured = [row for row in scopes if row["half"] != "-"]
     measured.sort(key=lambda row: float(row["half"]) / max(1e-3, _cost(row)))
     for strength in (1.4, 2.0):
@@ -83,9 +85,11 @@ def _steps(system: str, scopes: list[Row]) -> Iterator[dict[str, object]]:
         yield {"smoothing": smoothing}
 
 
-def _table(prompt: str) -> list[Row]:
-    """Scopes of the first table."""
-    lines = prompt.split("name | ", 1)[1].split("\n")
+def _table(prompt: str, title: str = "Scopes") -> list[Row]:
+    """Rows of a table: of scopes, or of blocks; none where it is not there."""
+    if f"\n{title}" not in prompt:
+        return []
+    lines = prompt.split(f"\n{title}", 1)[1].split("name | ", 1)[1].split("\n")
     names = [name.strip() for name in f"name | {lines[0]}".split("|")]
     rows = []
     for line in lines[1:]:
@@ -163,6 +167,7 @@ class Fickle:
         """Some strategy or other."""
         del system, schema
         names = [row["name"] for row in _table(prompt)]
+        blocks = [row["name"] for row in _table(prompt, "Blocks")]
         draw = self._random
         amounts = {
             "pressure": (0.1, 10.0),
@@ -183,6 +188,8 @@ class Fickle:
                 "round_to": draw.choice((None, 1, 7, 64, 512)),
                 "ranking": draw.choice((None, "global", "isomorphic", "uniform")),
                 "keep": draw.sample(names, draw.randint(0, 1)),
+                "drop": draw.sample(blocks, draw.randint(0, len(blocks))),
+                "depth": draw.choice((None, True, False)),
             }
         )
 
