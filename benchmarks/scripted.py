@@ -19,8 +19,8 @@ class RuleFollower:
 
     Other importances first; then whether blocks may go; then pressure on the scope that costs most
     for what half of it is worth, and relief for the one that is missed most; then normalisations
-    and smoothing; each on top of the best trial. Told to widen, it leaves the kind of change that it tried last. Where
-    nothing keeps to the budget, all widths by the root of what the last trial missed.
+    and smoothing; each on top of the best trial. Told to widen, it leaves the kind of change that
+    it tried last. Where nothing keeps to the budget, all widths by the root of what was missed.
     """
 
     def complete(self, *, system: str, prompt: str, schema: Mapping[str, object]) -> LlmReply:
