@@ -18,7 +18,7 @@ from ap_core.scores import Scores
 from ap_core.solver import raw_plan, solve
 from ap_core.solver.options import allowed_by
 from ap_core.solver.problem import make_problem
-from ap_core.solver.solve import reach
+from ap_core.solver.reach import reach
 from ap_core.solver.values import worths
 from ap_core.strategy import Strategy
 

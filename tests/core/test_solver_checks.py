@@ -8,10 +8,11 @@ from networks import chain, group, layer, network, residual_network, scores, vit
 from ap_core.budget import Budget, Cap
 from ap_core.cost import CostModel
 from ap_core.network import Metric
+from ap_core.solver.candidates import chosen
 from ap_core.solver.multiplier import search_prices
 from ap_core.solver.options import allowed_by
 from ap_core.solver.problem import make_problem
-from ap_core.solver.solve import _chosen, bounded, solve, within_caps
+from ap_core.solver.solve import bounded, solve, within_caps
 from ap_core.solver.values import worths
 from ap_core.strategy import Strategy
 
@@ -45,7 +46,7 @@ def test_what_is_over_a_cap_is_never_chosen_though_it_is_worth_more() -> None:
     least = tuple(0 for _ in problem.variables)
     whole = tuple(len(variable) - 1 for variable in problem.variables)
     assert problem.value(whole) > problem.value(least)
-    assert _chosen(problem, [whole, least], band=0.2, tight=5e-4) == least
+    assert chosen(problem, [whole, least], band=0.2, tight=5e-4) == least
 
 
 def test_a_plan_above_its_bound_is_a_bug() -> None:

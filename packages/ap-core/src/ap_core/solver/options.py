@@ -20,6 +20,9 @@ IntArray = NDArray[np.int64]
 MULTIPLES = ((64, 8), (32, 4), (16, 2))
 """Least width, multiple: what hardware rewards, where the layer is wide enough to bear it."""
 
+FINER = (1, 2, 4, 8)
+"""What the default multiples are divided by, one after the other, until a plan ends in the band."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -74,6 +77,11 @@ def allowed_by(strategy: Strategy, network: Network, *, finer: int = 1) -> Allow
     # What goes with its block has no choice left.
     choices |= {name: replace(choices[name], widths=choices[name].widths[:1]) for name in gone}
     return Allowed(groups=choices, blocks=blocks)
+
+
+def finenesses(strategy: Strategy) -> tuple[int, ...]:
+    """What the default multiples may be divided by; multiples that the strategy names stay."""
+    return FINER if strategy.round_to is None else (1,)
 
 
 def _blocks(network: Network, strategy: Strategy) -> dict[str, IntArray]:
