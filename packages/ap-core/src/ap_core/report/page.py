@@ -118,7 +118,7 @@ def flattened(document: Mapping[str, object], lead: str = "") -> Iterator[tuple[
     """Keys and values of a nested document, one by one; what is empty is left out."""
     for key, value in document.items():
         match value:
-            case None | "" | [] | {}:
+            case None | "" | []:
                 continue
             case dict():
                 yield from flattened(value, f"{lead}{key}.")
