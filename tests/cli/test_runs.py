@@ -21,6 +21,7 @@ from ap_core.runs.records import (
     BudgetRecord,
     CapRecord,
     QualityRecord,
+    RecoveryRecord,
     ResultRecord,
     RunRecord,
     WeightsRecord,
@@ -204,15 +205,16 @@ def test_one_run_is_shown_in_full(home):
         "weights RANDOM (untrained)",
         "budget 48M",
         "MACs 47,999,000 of 96,000,000",
-        "value 0.7500 (at most 0.8000)",
-        "top-1 before 90.00%",
-        "top-1 after the cut 80.00%",
+        "value kept, by its own strategy 0.7500 (at most 0.8000)",
+        "top-1 before the cut 90.00%",
+        "top-1 of the saved file 80.00%",
         "seconds load 1.2",
         'strategy {"floor": 0.1, "keep": ["stem"]}',
         "checkpoint -",
         "input_size [3, 8, 8]",
         "round_to 8",
         "0 grid l2 47,999,000 5,000 0.5 - - 0.5 best; odd",
+        "Trials; retained: of the value, by the base strategy's values",
         "1 solver l2 47,999,000 5,000 0.25 - - 0.5 same plan as trial 0; it raised",
     ):
         assert line in lines
@@ -237,6 +239,23 @@ def test_a_result_without_data_or_bound_shows_neither(home):
     _, out, _ = run_ap("runs", "show", "one")
     assert "0.7500\n" in out
     assert "top-1" not in out
+
+
+def test_the_accuracies_of_a_run_have_names_of_their_own(home):
+    def quality(top1):
+        return QualityRecord(images=10, loss=0.2, top1=top1, top5=1.0)
+
+    recovery = RecoveryRecord(name="batchnorm", note="", before=quality(0.7), after=quality(0.8))
+    result = record().result.model_copy(update={"recoveries": (recovery,)})
+    make(home / "one", record(result=result, finetuned=quality(0.85)))
+    _, out, _ = run_ap("runs", "show", "one")
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.startswith("top-1")]
+    assert lines == [
+        "top-1 before the cut 90.00%",
+        "top-1 right after the cut 70.00%",
+        "top-1 of the saved file 80.00%",
+        "top-1 fine-tuned 85.00%",
+    ]
 
 
 def test_one_run_as_json_is_its_record_and_its_trials(home):

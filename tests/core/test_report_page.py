@@ -1,12 +1,13 @@
 """What the page of a run shows."""
 
 import pytest
-from run_samples import BUDGET, NETWORK, PLAN, record, result
+from run_samples import BUDGET, NETWORK, PLAN, record, result, trial
 
 from ap_core.report.html import render_report
 from ap_core.report.page import flattened
 from ap_core.runs.directory import RunDirectory
-from ap_core.runs.records import TrainingRecord
+from ap_core.runs.records import QualityRecord, RecoveryRecord, TrainingRecord
+from ap_core.strategy import Strategy
 
 TRAINING = TrainingRecord(
     status="done",
@@ -52,3 +53,36 @@ def test_a_report_lists_every_setting_of_the_training(page_of):
 def test_a_report_lists_the_settings_of_the_base_strategy(page_of):
     page = page_of(options={"strategy": {"floor": 0.15, "pressure": {"S1": 1.4}}})
     assert '<tr><th scope="row">strategy.pressure.S1</th><td>1.4</td></tr>' in page
+
+
+def test_a_trial_names_the_settings_of_its_strategy(page_of):
+    strategy = Strategy(
+        importance="fisher",
+        ranking="global",
+        smoothing=1.5,
+        pressure={"S1": 1.4, "heads": 0.5},
+        depth=True,
+        drop=("blocks.3.*",),
+    )
+    wanted = (
+        "solver: fisher, ranking global, smoothing 1.5, pressure S1 x1.4 heads x0.5, "
+        "drop blocks.3.*, depth"
+    )
+    assert f"<td>{wanted} <span" in page_of(trial(0, strategy=strategy))
+
+
+def test_a_trial_of_the_default_strategy_names_its_importance_alone(page_of):
+    assert "<td>solver: l2 <span" in page_of(trial(0, strategy=Strategy()))
+
+
+def test_a_report_tells_the_accuracy_right_after_the_cut_from_that_of_the_saved_file(page_of):
+    low = QualityRecord(images=10, loss=0.3, top1=0.7, top5=1.0)
+    recovery = RecoveryRecord(name="batchnorm", note="", before=low, after=result().quality)
+    page = page_of(result=result(recoveries=(recovery,)))
+    for name, top1 in (
+        ("before the cut", "90.00 %"),
+        ("right after the cut", "70.00 %"),
+        ("after batchnorm", "80.00 %"),
+        ("of the saved file", "80.00 %"),
+    ):
+        assert f'<tr><th scope="row">{name}</th><td class="n">{top1}</td>' in page

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
-from ap_core.cli.trial_view import TRIALS, trial_row
+from ap_core.cli.trial_view import TRIALS, YARDSTICK, trial_row
 from ap_core.console import Cell
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
-from ap_core.runs.records import RunRecord, WeightsRecord
+from ap_core.runs.records import QualityRecord, RunRecord, WeightsRecord
 from ap_core.runs.schema import SCHEMA
 from ap_core.search.trial import Trial
 
@@ -85,7 +85,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
     app.console.table(("option", "value"), options)
     if shown.trials:
         rows = [trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
-        app.console.table(TRIALS, rows)
+        app.console.table(TRIALS, rows, title=YARDSTICK)
     for warning in shown.record.weights.warnings:
         app.console.warn(warning)
 
@@ -157,13 +157,18 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
             ("dropped whole", ", ".join(result.dropped)),
             ("strategist", result.strategist),
             ("importance", result.importance),
-            ("value", f"{result.value:.4f}{bound}"),
-            ("top-1 before", f"{result.baseline.top1:.2%}" if result.baseline else ""),
-            ("top-1 after the cut", f"{result.quality.top1:.2%}" if result.quality else ""),
-            ("top-1 fine-tuned", f"{record.finetuned.top1:.2%}" if record.finetuned else ""),
+            ("value kept, by its own strategy", f"{result.value:.4f}{bound}"),
+            ("top-1 before the cut", _top1(result.baseline)),
+            ("top-1 right after the cut", _top1(result.unrecovered)),
+            ("top-1 of the saved file", _top1(result.quality)),
+            ("top-1 fine-tuned", _top1(record.finetuned)),
             ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
         ]
     return [(name, text) for name, text in facts if text]
+
+
+def _top1(quality: QualityRecord | None) -> str:
+    return f"{quality.top1:.2%}" if quality else ""
 
 
 def _option(value: object) -> str | None:
