@@ -72,12 +72,16 @@ class RunError(ApError):
     """A run directory that is in use, damaged, or cannot be written."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, also: Iterable[str] = ()
+) -> UnknownNameError:
     """Error that names the nearest of the known names.
 
     kind: what is named, in the singular: "model", "importance".
+    also: what else can be typed, in words.
     """
     known = sorted(known)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}"
+    listed = ", ".join((*known[:12], *also))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed}"
     return UnknownNameError(f"unknown {kind} {name!r}", hint=hint)
