@@ -2,7 +2,7 @@
 
 import json
 
-from ap_core.cli.trial_view import TRIALS, YARDSTICK, trial_row
+from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Console
 from ap_core.pipeline.situation import Situation
 from ap_core.report.commands import command
@@ -25,7 +25,7 @@ def show_trial(console: Console, situation: Situation) -> None:
     last, best = situation.trials[-1], situation.best
     shown = [last] if last is best else [best, last]
     rows = [trial_row(trial, best=trial is best) for trial in shown]
-    console.table(TRIALS, rows, title=YARDSTICK)
+    console.table(TRIALS, rows, title=YARDSTICK, spare=SPARE)
     _show_next(console, situation)
 
 

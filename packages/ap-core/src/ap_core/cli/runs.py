@@ -6,15 +6,20 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
-from ap_core.cli.trial_view import TRIALS, YARDSTICK, trial_row
+from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Cell
+from ap_core.report.amounts import amount
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
 from ap_core.runs.records import QualityRecord, RunRecord, WeightsRecord
 from ap_core.runs.schema import SCHEMA
 from ap_core.search.trial import Trial
 
-COLUMNS = ("run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status")
+COLUMNS = (
+    "run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status", "created",
+)  # fmt: skip
+LEAST_TELLING = ("created", "value", "params", "MACs")
+MINUTES = len("2026-01-02T03:04")
 
 
 class ListByDefault(click.Group):
@@ -55,7 +60,7 @@ def list_command(app: App, *, home: Path | None = None, as_json: bool = False) -
     if not listed:
         app.console.note(f"no runs below {home or 'runs'}")
         return
-    app.console.table((*COLUMNS, "created"), [_row(each) for each in listed])
+    app.console.table(COLUMNS, [_row(each) for each in listed], spare=LEAST_TELLING)
     for each in listed:
         if each.problem:
             app.console.warn(each.problem)
@@ -85,7 +90,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
     app.console.table(("option", "value"), options)
     if shown.trials:
         rows = [trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
-        app.console.table(TRIALS, rows, title=YARDSTICK)
+        app.console.table(TRIALS, rows, title=YARDSTICK, spare=SPARE)
     for warning in shown.record.weights.warnings:
         app.console.warn(warning)
 
@@ -119,14 +124,14 @@ def _row(listed: ListedRun) -> tuple[Cell, ...]:
     return (
         path,
         record.model,
-        _weights(record.weights),
+        "RANDOM" if record.weights.origin == "random" else record.weights.origin,
         spell_budget(record.budget),
-        result.macs if result else None,
-        result.params if result else None,
+        amount(result.macs) if result else None,
+        amount(result.params) if result else None,
         result.value if result else None,
         quality.top1 if quality else None,
         listed.status,
-        record.created,
+        record.created[:MINUTES].replace("T", " "),
     )
 
 

@@ -8,6 +8,9 @@ TRIALS = (
     "",
 )  # fmt: skip
 
+SPARE = ("params", "seconds", "MACs")
+"""Columns that tell least: all trials keep to one budget."""
+
 YARDSTICK = "Trials; retained: of the value, by the base strategy's values"
 
 
