@@ -24,6 +24,7 @@ from ap_core.runs.records import (
     RecoveryRecord,
     ResultRecord,
     RunRecord,
+    TrainingRecord,
     WeightsRecord,
 )
 from ap_core.search.trial import Trial
@@ -141,6 +142,7 @@ def test_the_list_as_json_has_integers(home):
     assert one == {
         "path": str(path),
         "status": "done",
+        "training": None,
         "model": "toy",
         "weights": "random",
         "budget": {"caps": [{"metric": "macs", "limit": 48_000_000}], "band": 0.005},
@@ -169,6 +171,43 @@ def test_a_run_whose_process_died_is_interrupted(home):
         run.write_record(record(status="running", result=None))
         _, out, _ = run_ap("runs", "--json")
     assert [each["status"] for each in json.loads(out)["runs"]] == ["interrupted", "running"]
+
+
+TRAINING = TrainingRecord(
+    status="running",
+    version="0.1.0",
+    created="2026-01-02T03:04:05+00:00",
+    command=("finetune", "runs/one"),
+    options={},
+    data={},
+    teacher="",
+    processes=1,
+)
+
+
+def test_a_training_whose_process_died_is_interrupted(home):
+    with RunDirectory.create(home / "one", model="toy", budget=BUDGET) as run:
+        run.write_record(record())
+        run.write_training(TRAINING)
+        assert "done, training running" in run_ap("runs")[1]
+    assert "done, training interrupted" in run_ap("runs")[1]
+    _, out, _ = run_ap("runs", "show", "one")
+    assert "done, training interrupted" in out
+    assert "ap finetune runs/one --resume" in out
+    _, out, _ = run_ap("runs", "--json")
+    assert [(run["status"], run["training"]) for run in json.loads(out)["runs"]] == [
+        ("done", "interrupted")
+    ]
+    assert json.loads(run_ap("runs", "show", "one", "--json")[1])["training"] == "interrupted"
+
+
+def test_a_training_that_is_done_needs_no_word(home):
+    with RunDirectory.create(home / "one", model="toy", budget=BUDGET) as run:
+        run.write_record(record())
+        run.write_training(TRAINING.model_copy(update={"status": "done"}))
+    _, out, _ = run_ap("runs", "show", "one")
+    assert "training" not in out
+    assert "go on with" not in out
 
 
 def test_a_damaged_run_is_listed_under_a_warning(home):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -70,6 +71,14 @@ class DataError(ApError):
 
 class RunError(ApError):
     """A run directory that is in use, damaged, or cannot be written."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt of work on a run. path: of its directory, or of that of several runs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
 
 
 def unknown_name(

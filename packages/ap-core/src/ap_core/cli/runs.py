@@ -9,6 +9,7 @@ from ap_core.cli.app import App, pass_app
 from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Cell
 from ap_core.report.amounts import amount
+from ap_core.report.commands import go_on_in
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
 from ap_core.runs.records import QualityRecord, RunRecord, WeightsRecord
@@ -79,6 +80,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
                 "schema": SCHEMA,
                 "path": str(shown.path),
                 "status": shown.status,
+                "training": shown.training,
                 "best_trial": shown.best,
                 "run": encode(shown.record, RunRecord),
                 "trials": [encode(trial, Trial) for trial in shown.trials],
@@ -96,7 +98,11 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
 
 
 def _document(listed: ListedRun) -> Document:
-    about: Document = {"path": str(listed.path), "status": listed.status}
+    about: Document = {
+        "path": str(listed.path),
+        "status": listed.status,
+        "training": listed.training,
+    }
     if listed.record is None:
         return about | {"problem": listed.problem}
     record, result = listed.record, listed.record.result
@@ -130,9 +136,19 @@ def _row(listed: ListedRun) -> tuple[Cell, ...]:
         amount(result.params) if result else None,
         result.value if result else None,
         quality.top1 if quality else None,
-        listed.status,
+        _status(listed),
         record.created[:MINUTES].replace("T", " "),
     )
+
+
+def _status(run: ListedRun | ShownRun) -> str:
+    over = run.training in (None, "done")
+    return run.status if over else f"{run.status}, training {run.training}"
+
+
+def _go_on(shown: ShownRun) -> str:
+    stopped = {"interrupted", "failed"}
+    return go_on_in(shown.path) if stopped & {shown.status, shown.training} else ""
 
 
 def _weights(weights: WeightsRecord) -> str:
@@ -142,7 +158,8 @@ def _weights(weights: WeightsRecord) -> str:
 def _facts(shown: ShownRun) -> list[tuple[str, str]]:
     record, result = shown.record, shown.record.result
     facts = [
-        ("status", shown.status),
+        ("status", _status(shown)),
+        ("go on with", _go_on(shown)),
         ("model", f"{record.model} ({record.architecture.name})"),
         ("weights", _weights(record.weights)),
         ("checkpoint", record.weights.checkpoint),
