@@ -91,6 +91,38 @@ def test_a_table_on_a_terminal_holds_the_same_cells():
     assert max(map(len, shown.splitlines())) <= 60
 
 
+def terminal_table(width, **settings):
+    """Lines of a wide table on a terminal."""
+    console = console_on(Terminal, COLUMNS=str(width))
+    columns = ("run", "MACs", "params", "status")
+    path = "runs/resnet50-with-a-long-name-that-folds"
+    console.table(columns, [(path, 1_229_376, 196_482, "done, training interrupted")], **settings)
+    return [line.rstrip() for line in without_color(console.out.getvalue()).splitlines()]
+
+
+def test_a_narrow_terminal_folds_long_texts_but_no_number_and_no_word():
+    head, _, first, second, *_ = terminal_table(60)
+    assert first.split()[1:] == ["1,229,376", "196,482", "done,", "training"]
+    assert second.split()[-1] == "interrupted"
+    assert max(map(len, (head, first, second))) <= 60
+
+
+def test_a_narrow_terminal_is_not_shown_spare_columns():
+    assert terminal_table(52, spare=("params", "MACs"))[0].split() == ["run", "MACs", "status"]
+    assert terminal_table(45, spare=("params", "MACs"))[0].split() == ["run", "status"]
+
+
+def test_a_wide_terminal_is_shown_every_column():
+    head, _, row = terminal_table(100, spare=("params", "MACs"))
+    assert head.split() == ["run", "MACs", "params", "status"]
+    assert "runs/resnet50-with-a-long-name-that-folds" in row
+
+
+def test_no_number_is_cut_off_where_there_is_no_room_at_all():
+    _, _, first, *_ = terminal_table(20)
+    assert first.split()[1:3] == ["1,229,376", "196,482"]
+
+
 def test_no_color_is_heeded():
     plain, colored = console_on(Terminal, NO_COLOR="1"), console_on(Terminal)
     for console in (plain, colored):

@@ -1,10 +1,12 @@
 """What `run` makes of failures, over registries that are made on the spot."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
 import pytest
+from run_samples import BUDGET, record
 
 from ap_core.cli.app import pass_app
 from ap_core.cli.main import run
@@ -14,6 +16,7 @@ from ap_core.plugins.loading import Plugin
 from ap_core.plugins.offers import CommandOffer
 from ap_core.plugins.problems import Owner, Problem
 from ap_core.plugins.registry import Registry
+from ap_core.runs.directory import RunDirectory
 
 OWNER = Owner(distribution="ap-third", version="2.0", plugin="ap-third")
 
@@ -77,6 +80,36 @@ def test_anything_else_is_a_bug_and_shows_its_traceback():
 def test_an_interrupt_ends_with_130():
     code, out, err = call(registry_with(command_raising(KeyboardInterrupt())), "fail")
     assert (code, out, err.strip()) == (130, "", "error: interrupted")
+
+
+def test_an_interrupt_that_stops_an_import_halfway_is_no_bug():
+    error = RecursionError("while importing")
+    error.__context__ = KeyboardInterrupt()
+    code, _, err = call(registry_with(command_raising(error)), "fail")
+    assert (code, err) == (130, "error: interrupted\n")
+
+
+def test_an_interrupt_of_a_run_says_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    @click.command("work")
+    def work():
+        with RunDirectory.create(Path("runs/one"), model="toy", budget=BUDGET) as run:
+            run.write_record(record())
+            raise KeyboardInterrupt
+
+    code, _, err = call(registry_with(work), "work")
+    assert code == 130
+    assert err.strip() == "error: interrupted\nhint: go on with: ap prune --resume runs/one"
+
+
+def test_an_interrupt_before_anything_was_kept_has_no_hint(tmp_path):
+    @click.command("work")
+    def work():
+        with RunDirectory.create(tmp_path / "one", model="toy", budget=BUDGET):
+            raise KeyboardInterrupt
+
+    assert call(registry_with(work), "work")[2].strip() == "error: interrupted"
 
 
 def test_a_clicks_exit_code_is_kept():

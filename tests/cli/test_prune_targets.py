@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from ap_core.errors import RunError, UsageError
+from ap_core.errors import Interrupted, RunError, UsageError
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.prune import prune, resume, resume_all
@@ -116,8 +116,9 @@ def test_scores_that_were_read_are_not_written_again(tmp_path):
 def test_targets_that_were_stopped_are_all_resumed_and_compared(tmp_path, stage, number):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     start("70%,50%,30%", whole)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted) as caught:
         start("70%,50%,30%", stopped, At(stage, number, stop))
+    assert caught.value.path == stopped
     assert len(statuses(stopped)) == 3
     results = resume_all(stopped, module=Net())
     assert {each.path for each in results} == {stopped / name for name in plans(whole)}

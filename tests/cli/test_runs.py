@@ -21,8 +21,10 @@ from ap_core.runs.records import (
     BudgetRecord,
     CapRecord,
     QualityRecord,
+    RecoveryRecord,
     ResultRecord,
     RunRecord,
+    TrainingRecord,
     WeightsRecord,
 )
 from ap_core.search.trial import Trial
@@ -125,11 +127,10 @@ def test_the_list_says_what_came_out(home):
     code, out, err = run_ap("runs")
     assert (code, err) == (0, "")
     assert out == (
-        "run              model  weights             budget        MACs  params  value  top-1"
-        "  status  created\n"
-        "runs/toy-48M-1   toy    RANDOM (untrained)  48M     47,999,000   5,000   0.75    0.8"
-        "  done    2026-01-02T03:04:05+00:00\n"
-    ).replace("run              model", "run             model").replace("-1   toy", "-1  toy")
+        "run             model  weights  budget  MACs     params   value  top-1  status  created\n"
+        "runs/toy-48M-1  toy    RANDOM   48M     48.00 M  5.000 k   0.75    0.8  done"
+        "    2026-01-02 03:04\n"
+    )
 
 
 def test_the_list_as_json_has_integers(home):
@@ -141,6 +142,7 @@ def test_the_list_as_json_has_integers(home):
     assert one == {
         "path": str(path),
         "status": "done",
+        "training": None,
         "model": "toy",
         "weights": "random",
         "budget": {"caps": [{"metric": "macs", "limit": 48_000_000}], "band": 0.005},
@@ -169,6 +171,43 @@ def test_a_run_whose_process_died_is_interrupted(home):
         run.write_record(record(status="running", result=None))
         _, out, _ = run_ap("runs", "--json")
     assert [each["status"] for each in json.loads(out)["runs"]] == ["interrupted", "running"]
+
+
+TRAINING = TrainingRecord(
+    status="running",
+    version="0.1.0",
+    created="2026-01-02T03:04:05+00:00",
+    command=("finetune", "runs/one"),
+    options={},
+    data={},
+    teacher="",
+    processes=1,
+)
+
+
+def test_a_training_whose_process_died_is_interrupted(home):
+    with RunDirectory.create(home / "one", model="toy", budget=BUDGET) as run:
+        run.write_record(record())
+        run.write_training(TRAINING)
+        assert "done, training running" in run_ap("runs")[1]
+    assert "done, training interrupted" in run_ap("runs")[1]
+    _, out, _ = run_ap("runs", "show", "one")
+    assert "done, training interrupted" in out
+    assert "ap finetune runs/one --resume" in out
+    _, out, _ = run_ap("runs", "--json")
+    assert [(run["status"], run["training"]) for run in json.loads(out)["runs"]] == [
+        ("done", "interrupted")
+    ]
+    assert json.loads(run_ap("runs", "show", "one", "--json")[1])["training"] == "interrupted"
+
+
+def test_a_training_that_is_done_needs_no_word(home):
+    with RunDirectory.create(home / "one", model="toy", budget=BUDGET) as run:
+        run.write_record(record())
+        run.write_training(TRAINING.model_copy(update={"status": "done"}))
+    _, out, _ = run_ap("runs", "show", "one")
+    assert "training" not in out
+    assert "go on with" not in out
 
 
 def test_a_damaged_run_is_listed_under_a_warning(home):
@@ -204,15 +243,16 @@ def test_one_run_is_shown_in_full(home):
         "weights RANDOM (untrained)",
         "budget 48M",
         "MACs 47,999,000 of 96,000,000",
-        "value 0.7500 (at most 0.8000)",
-        "top-1 before 90.00%",
-        "top-1 after the cut 80.00%",
+        "value kept, by its own strategy 0.7500 (at most 0.8000)",
+        "top-1 before the cut 90.00%",
+        "top-1 of the saved file 80.00%",
         "seconds load 1.2",
         'strategy {"floor": 0.1, "keep": ["stem"]}',
         "checkpoint -",
         "input_size [3, 8, 8]",
         "round_to 8",
         "0 grid l2 47,999,000 5,000 0.5 - - 0.5 best; odd",
+        "Trials; retained: of the value, by the base strategy's values",
         "1 solver l2 47,999,000 5,000 0.25 - - 0.5 same plan as trial 0; it raised",
     ):
         assert line in lines
@@ -237,6 +277,23 @@ def test_a_result_without_data_or_bound_shows_neither(home):
     _, out, _ = run_ap("runs", "show", "one")
     assert "0.7500\n" in out
     assert "top-1" not in out
+
+
+def test_the_accuracies_of_a_run_have_names_of_their_own(home):
+    def quality(top1):
+        return QualityRecord(images=10, loss=0.2, top1=top1, top5=1.0)
+
+    recovery = RecoveryRecord(name="batchnorm", note="", before=quality(0.7), after=quality(0.8))
+    result = record().result.model_copy(update={"recoveries": (recovery,)})
+    make(home / "one", record(result=result, finetuned=quality(0.85)))
+    _, out, _ = run_ap("runs", "show", "one")
+    lines = [" ".join(line.split()) for line in out.splitlines() if line.startswith("top-1")]
+    assert lines == [
+        "top-1 before the cut 90.00%",
+        "top-1 right after the cut 70.00%",
+        "top-1 of the saved file 80.00%",
+        "top-1 fine-tuned 85.00%",
+    ]
 
 
 def test_one_run_as_json_is_its_record_and_its_trials(home):

@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-from run_samples import record
+import pytest
+from run_samples import BUDGET, record, trial
 
-from ap_core.report.commands import next_steps
-from ap_core.runs.records import ArchitectureRecord, QualityRecord, WeightsRecord
+from ap_core.report.commands import go_on_in, next_steps
+from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import (
+    ArchitectureRecord,
+    QualityRecord,
+    TrainingRecord,
+    WeightsRecord,
+)
 
 LOAD = [
     "from ap_core import load_model",
@@ -46,3 +53,49 @@ def test_a_network_of_the_users_own_needs_its_function_which_no_command_can_take
         "outputs = model(images)",
         "ap runs show 'runs/a b'",
     ]
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Makes a run that was stopped, of this name."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(name, *, trials=(), training=None, **changes):
+        with RunDirectory.create(Path(name), model="toy", budget=BUDGET) as run:
+            run.write_record(record(**changes))
+            for each in trials:
+                run.append_trial(each)
+            if training is not None:
+                run.write_training(training)
+        return run.path
+
+    return made
+
+
+def test_a_run_that_was_stopped_is_resumed(stopped):
+    assert go_on_in(stopped("runs/one")) == "ap prune --resume runs/one"
+
+
+def test_runs_of_several_targets_are_resumed_together(stopped):
+    home = stopped("runs/several/one").parent
+    assert go_on_in(home) == "ap prune --resume runs/several"
+
+
+def test_a_driven_run_is_shown_or_where_nothing_was_tried_yet_started_again(stopped):
+    driven = {"options": {"strategist": "drive"}}
+    assert go_on_in(stopped("runs/one", **driven)) == "ap drive start --resume runs/one"
+    assert go_on_in(stopped("runs/two", trials=[trial(0)], **driven)) == "ap drive show runs/two"
+
+
+def test_a_training_that_was_stopped_is_resumed(stopped):
+    training = TrainingRecord(
+        status="running", version="", created="", command=(), options={}, data={}, teacher="",
+        processes=1,
+    )  # fmt: skip
+    path = stopped("runs/one", status="done", training=training)
+    assert go_on_in(path) == "ap finetune runs/one --resume"
+
+
+def test_nothing_goes_on_where_all_is_done_or_nothing_was_begun(stopped):
+    assert go_on_in(stopped("runs/one", status="done")) == ""
+    assert go_on_in(Path("runs/none")) == ""

@@ -9,6 +9,10 @@ from typing import Self, TextIO
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 DEFAULT_WIDTH = 80
+UNFOLDED = 18
+"""Longest text that a table never folds; what is longer gets at least as much room."""
+GAP = 2
+"""Blanks between two columns."""
 
 Cell = str | int | float | None
 """What a table shows; None is shown as a dash."""
@@ -62,16 +66,24 @@ class Console:
         _write(self.out, json.dumps(document, indent=2, allow_nan=False))
 
     def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, title: str = ""
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        *,
+        title: str = "",
+        spare: Sequence[str] = (),
     ) -> None:
-        """Show a table of the result; numbers are right-aligned."""
+        """Show a table of the result; numbers are right-aligned.
+
+        spare: columns that a terminal with too little room is not shown, the first of them first.
+        """
         cells = [[_text(cell) for cell in row] for row in rows]
         numeric = [
             bool(rows) and all(isinstance(row[i], int | float | None) for row in rows)
             for i in range(len(columns))
         ]
         if self.rich_out:
-            self._rich_table(columns, cells, numeric, title)
+            self._rich_table(columns, cells, numeric, title, spare)
             return
         if title:
             _write(self.out, printable(title))
@@ -142,21 +154,37 @@ class Console:
         cells: Sequence[Sequence[str]],
         numeric: Sequence[bool],
         title: str,
+        spare: Sequence[str],
     ) -> None:
         from rich.box import SIMPLE_HEAD
         from rich.console import Console as RichConsole
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=SIMPLE_HEAD, title=Text(printable(title)) if title else None)
-        for name, right in zip(columns, numeric, strict=True):
+        lengths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+        shown, least = _with_room(columns, lengths, spare, self.width)
+        table = Table(
+            box=SIMPLE_HEAD,
+            title=Text(printable(title)) if title else None,
+            show_edge=False,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for i in shown:
             table.add_column(
-                Text(printable(name)), justify="right" if right else "left", overflow="fold"
+                Text(printable(columns[i])),
+                justify="right" if numeric[i] else "left",
+                overflow="fold",
+                no_wrap=lengths[i] <= UNFOLDED,
             )
         for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(row[i]) for i in shown))
+        # Where even that has no room, the terminal breaks lines: no figure is cut off.
         RichConsole(
-            file=self.out, no_color=not self.color, width=self.width, force_terminal=True
+            file=self.out,
+            no_color=not self.color,
+            width=max(self.width, least),
+            force_terminal=True,
         ).print(table)
 
     @contextmanager
@@ -235,6 +263,25 @@ def _text(cell: Cell) -> str:
             return f"{cell:.4g}"
 
 
+def _with_room(
+    columns: Sequence[str], lengths: Sequence[int], spare: Sequence[str], width: int
+) -> tuple[list[int], int]:
+    """Columns to show, by number, and the least width that they need.
+
+    lengths: of the longest text of every column.
+    """
+    shown = list(range(len(columns)))
+
+    def least() -> int:
+        return sum(min(lengths[i], UNFOLDED) + GAP for i in shown) - GAP
+
+    for name in spare:
+        if least() <= width:
+            break
+        shown.remove(columns.index(name))
+    return shown, least()
+
+
 def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Iterator[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(numeric))]
     for row in rows:
@@ -242,7 +289,7 @@ def _aligned(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Iterator
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         )
-        yield "  ".join(cells).rstrip()
+        yield (" " * GAP).join(cells).rstrip()
 
 
 def _can_encode(stream: TextIO, text: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -72,12 +73,24 @@ class RunError(ApError):
     """A run directory that is in use, damaged, or cannot be written."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+class Interrupted(KeyboardInterrupt):
+    """An interrupt of work on a run. path: of its directory, or of that of several runs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, also: Iterable[str] = ()
+) -> UnknownNameError:
     """Error that names the nearest of the known names.
 
     kind: what is named, in the singular: "model", "importance".
+    also: what else can be typed, in words.
     """
     known = sorted(known)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}"
+    listed = ", ".join((*known[:12], *also))
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {listed}"
     return UnknownNameError(f"unknown {kind} {name!r}", hint=hint)

@@ -2,7 +2,7 @@
 
 import json
 
-from ap_core.cli.trial_view import TRIALS, trial_row
+from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Console
 from ap_core.pipeline.situation import Situation
 from ap_core.report.commands import command
@@ -24,7 +24,8 @@ def show_trial(console: Console, situation: Situation) -> None:
     """What came of the last trial, beside the best one."""
     last, best = situation.trials[-1], situation.best
     shown = [last] if last is best else [best, last]
-    console.table(TRIALS, [trial_row(trial, best=trial is best) for trial in shown])
+    rows = [trial_row(trial, best=trial is best) for trial in shown]
+    console.table(TRIALS, rows, title=YARDSTICK, spare=SPARE)
     _show_next(console, situation)
 
 

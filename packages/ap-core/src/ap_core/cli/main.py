@@ -15,7 +15,7 @@ import click
 
 from ap_core.cli.app import App
 from ap_core.console import Console
-from ap_core.errors import ApError, ExitCode, PluginError
+from ap_core.errors import ApError, ExitCode, Interrupted, PluginError
 from ap_core.plugins.registry import Registry
 
 INTERRUPTED = 130
@@ -118,13 +118,35 @@ def run(
     except click.ClickException as error:
         console.error(error.format_message(), hint=_usage_hint(error))
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        console.error("interrupted")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+        return _unexpected(error, console)
+
+
+def _unexpected(error: BaseException, console: Console) -> int:
+    """Tell of an interrupt, or of a bug; returns the exit code."""
+    interrupt = _interrupt_of(error)
+    if interrupt is not None or isinstance(error, click.Abort):
+        console.error("interrupted", hint=_how_to_go_on(interrupt))
         return INTERRUPTED
-    except Exception:  # noqa: BLE001
-        err.write(traceback.format_exc())
-        console.error("this is a bug in ap", hint="please report it with the lines above")
-        return ExitCode.BUG
+    console.err.write("".join(traceback.format_exception(error)))
+    console.error("this is a bug in ap", hint="please report it with the lines above")
+    return ExitCode.BUG
+
+
+def _interrupt_of(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that an error came of, if any: one that stops an import may end as another."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _how_to_go_on(interrupt: KeyboardInterrupt | None) -> str:
+    if not isinstance(interrupt, Interrupted):
+        return ""
+    from ap_core.report.commands import go_on_in
+
+    command = go_on_in(interrupt.path)
+    return f"go on with: {command}" if command else ""
 
 
 def _usage_hint(error: click.ClickException) -> str:

@@ -6,15 +6,21 @@ from pathlib import Path
 import click
 
 from ap_core.cli.app import App, pass_app
-from ap_core.cli.trial_view import TRIALS, trial_row
+from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Cell
+from ap_core.report.amounts import amount
+from ap_core.report.commands import go_on_in
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.listing import ListedRun, ShownRun, list_runs, show_run, spell_budget
-from ap_core.runs.records import RunRecord, WeightsRecord
+from ap_core.runs.records import QualityRecord, RunRecord, WeightsRecord
 from ap_core.runs.schema import SCHEMA
 from ap_core.search.trial import Trial
 
-COLUMNS = ("run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status")
+COLUMNS = (
+    "run", "model", "weights", "budget", "MACs", "params", "value", "top-1", "status", "created",
+)  # fmt: skip
+LEAST_TELLING = ("created", "value", "params", "MACs")
+MINUTES = len("2026-01-02T03:04")
 
 
 class ListByDefault(click.Group):
@@ -55,7 +61,7 @@ def list_command(app: App, *, home: Path | None = None, as_json: bool = False) -
     if not listed:
         app.console.note(f"no runs below {home or 'runs'}")
         return
-    app.console.table((*COLUMNS, "created"), [_row(each) for each in listed])
+    app.console.table(COLUMNS, [_row(each) for each in listed], spare=LEAST_TELLING)
     for each in listed:
         if each.problem:
             app.console.warn(each.problem)
@@ -74,6 +80,7 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
                 "schema": SCHEMA,
                 "path": str(shown.path),
                 "status": shown.status,
+                "training": shown.training,
                 "best_trial": shown.best,
                 "run": encode(shown.record, RunRecord),
                 "trials": [encode(trial, Trial) for trial in shown.trials],
@@ -85,13 +92,17 @@ def show_command(app: App, *, run: Path, as_json: bool) -> None:
     app.console.table(("option", "value"), options)
     if shown.trials:
         rows = [trial_row(trial, best=trial.number == shown.best) for trial in shown.trials]
-        app.console.table(TRIALS, rows)
+        app.console.table(TRIALS, rows, title=YARDSTICK, spare=SPARE)
     for warning in shown.record.weights.warnings:
         app.console.warn(warning)
 
 
 def _document(listed: ListedRun) -> Document:
-    about: Document = {"path": str(listed.path), "status": listed.status}
+    about: Document = {
+        "path": str(listed.path),
+        "status": listed.status,
+        "training": listed.training,
+    }
     if listed.record is None:
         return about | {"problem": listed.problem}
     record, result = listed.record, listed.record.result
@@ -119,15 +130,25 @@ def _row(listed: ListedRun) -> tuple[Cell, ...]:
     return (
         path,
         record.model,
-        _weights(record.weights),
+        "RANDOM" if record.weights.origin == "random" else record.weights.origin,
         spell_budget(record.budget),
-        result.macs if result else None,
-        result.params if result else None,
+        amount(result.macs) if result else None,
+        amount(result.params) if result else None,
         result.value if result else None,
         quality.top1 if quality else None,
-        listed.status,
-        record.created,
+        _status(listed),
+        record.created[:MINUTES].replace("T", " "),
     )
+
+
+def _status(run: ListedRun | ShownRun) -> str:
+    over = run.training in (None, "done")
+    return run.status if over else f"{run.status}, training {run.training}"
+
+
+def _go_on(shown: ShownRun) -> str:
+    stopped = {"interrupted", "failed"}
+    return go_on_in(shown.path) if stopped & {shown.status, shown.training} else ""
 
 
 def _weights(weights: WeightsRecord) -> str:
@@ -137,7 +158,8 @@ def _weights(weights: WeightsRecord) -> str:
 def _facts(shown: ShownRun) -> list[tuple[str, str]]:
     record, result = shown.record, shown.record.result
     facts = [
-        ("status", shown.status),
+        ("status", _status(shown)),
+        ("go on with", _go_on(shown)),
         ("model", f"{record.model} ({record.architecture.name})"),
         ("weights", _weights(record.weights)),
         ("checkpoint", record.weights.checkpoint),
@@ -157,13 +179,18 @@ def _facts(shown: ShownRun) -> list[tuple[str, str]]:
             ("dropped whole", ", ".join(result.dropped)),
             ("strategist", result.strategist),
             ("importance", result.importance),
-            ("value", f"{result.value:.4f}{bound}"),
-            ("top-1 before", f"{result.baseline.top1:.2%}" if result.baseline else ""),
-            ("top-1 after the cut", f"{result.quality.top1:.2%}" if result.quality else ""),
-            ("top-1 fine-tuned", f"{record.finetuned.top1:.2%}" if record.finetuned else ""),
+            ("value kept, by its own strategy", f"{result.value:.4f}{bound}"),
+            ("top-1 before the cut", _top1(result.baseline)),
+            ("top-1 right after the cut", _top1(result.unrecovered)),
+            ("top-1 of the saved file", _top1(result.quality)),
+            ("top-1 fine-tuned", _top1(record.finetuned)),
             ("seconds", ", ".join(f"{k} {v:.1f}" for k, v in result.seconds.items())),
         ]
     return [(name, text) for name, text in facts if text]
+
+
+def _top1(quality: QualityRecord | None) -> str:
+    return f"{quality.top1:.2%}" if quality else ""
 
 
 def _option(value: object) -> str | None:

@@ -8,6 +8,11 @@ TRIALS = (
     "",
 )  # fmt: skip
 
+SPARE = ("params", "seconds", "MACs")
+"""Columns that tell least: all trials keep to one budget."""
+
+YARDSTICK = "Trials; retained: of the value, by the base strategy's values"
+
 
 def trial_row(trial: Trial, *, best: bool) -> tuple[Cell, ...]:
     """One row of a table of trials. best: whether it is the best so far."""

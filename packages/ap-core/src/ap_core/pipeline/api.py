@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.errors import UsageError
+from ap_core.pipeline.data import located
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.profile import profile
 from ap_core.pipeline.progress import Progress
@@ -63,8 +64,9 @@ def prune(
     )
     if "," in asked.target_macs + asked.target_params:
         raise UsageError("several targets", hint="call ap_core.pipeline.prune.prune for several")
+    registry = registry or Registry.from_entry_points()
     (pruned,) = prune_to_targets(
-        asked,
+        located(registry, asked),
         module=live,
         output=None if output is None else Path(output),
         dry_run=dry_run,

@@ -4,8 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ap_core.contracts import Architecture, DataRequest, DataSource
-from ap_core.errors import DataError, UsageError
+from ap_core.errors import DataError, UnknownNameError, UsageError, unknown_name
 from ap_core.pipeline.options import PruneOptions
+from ap_core.plugins.offered import Offers
+from ap_core.plugins.offers import DatasetOffer
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
 
@@ -51,20 +53,47 @@ def open_source(registry: Registry, request: DataRequest) -> DataSource:
     return source
 
 
+def located(registry: Registry, options: PruneOptions) -> PruneOptions:
+    """Same options with absolute paths: a later command may be typed in another directory."""
+    paths: dict[str, object] = {
+        name: path.absolute()
+        for name in ("checkpoint", "data_root")
+        if (path := getattr(options, name)) is not None
+    }
+    if _is_folder(registry.datasets, options.data) and Path(options.data).is_dir():
+        paths["data"] = str(Path(options.data).absolute())
+    return options.model_copy(update=paths)
+
+
 def _open(registry: Registry, request: DataRequest) -> DataSource:
     offers = registry.datasets
-    for name in offers:
-        if any(request.name.startswith(prefix) for prefix in offers[name].prefixes):
-            return offers[name].make()(request)
-    if request.name not in offers and _is_path(request.name):
-        if request.root is not None:
-            raise UsageError(
-                f"{request.name} is a folder: --data-root does nothing",
-                hint="leave --data-root out, or take --data folder with it",
-            )
-        return offers[FOLDER].make()(replace(request, name=FOLDER, root=Path(request.name)))
-    return offers[request.name].make()(request)
+    if not _is_folder(offers, request.name):
+        return _named(offers, request.name).make()(request)
+    if request.root is not None:
+        raise UsageError(
+            f"{request.name} is a folder: --data-root does nothing",
+            hint="leave --data-root out, or take --data folder with it",
+        )
+    return offers[FOLDER].make()(replace(request, name=FOLDER, root=Path(request.name)))
 
 
-def _is_path(name: str) -> bool:
+def _is_folder(offers: Offers[DatasetOffer], name: str) -> bool:
+    """Whether a name is meant as a path: it is none that is offered, and looks like one."""
+    if not name or name in offers or _by_prefix(offers, name) is not None:
+        return False
     return "/" in name or Path(name).exists()
+
+
+def _by_prefix(offers: Offers[DatasetOffer], name: str) -> DatasetOffer | None:
+    return next((each for each in offers.values() if name.startswith(each.prefixes)), None)
+
+
+def _named(offers: Offers[DatasetOffer], name: str) -> DatasetOffer:
+    """Offer that takes a name. Raises: UnknownNameError with what can be typed."""
+    try:
+        return _by_prefix(offers, name) or offers[name]
+    except UnknownNameError as error:
+        whole = [each for each in offers if each != FOLDER and not offers[each].prefixes]
+        prefixes = [f"{prefix}NAME" for each in offers.values() for prefix in each.prefixes]
+        folder = ["a folder of class folders"] if FOLDER in offers else []
+        raise unknown_name(offers.kind, name, whole, also=(*folder, *prefixes)) from error

@@ -6,8 +6,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 NAMED = (
-    "ap-core", "ap-models", "ap-train", "torch", "torchvision", "timm", "torch-pruning", "numpy",
-    "optuna",
+    "ap-core", "ap-models", "ap-train", "ap-bench", "ap-llm", "torch", "torchvision", "timm",
+    "torch-pruning", "accelerate", "numpy", "optuna",
 )  # fmt: skip
 
 

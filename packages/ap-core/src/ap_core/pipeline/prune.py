@@ -1,13 +1,13 @@
 """The main use case: a network and a budget in, a smaller network that keeps to it out."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.budget import Budget
-from ap_core.errors import RunError, UsageError
+from ap_core.errors import Interrupted, RunError, UsageError
 from ap_core.pipeline.beginning import check_output, new_run, new_session
 from ap_core.pipeline.finishing import Pruned, done, finish
 from ap_core.pipeline.llm import RunDesk, asked, open_desk
@@ -150,7 +150,7 @@ def _finish_all(session: Session, home: Path, command: Sequence[str]) -> tuple[P
     All are begun before one is worked on: what a kill leaves of them can be resumed.
     """
     budgets = budgets_of(session.options, session.network)
-    with ExitStack() as stack:
+    with _interrupted_in(home), ExitStack() as stack:
         runs = []
         for budget, name in zip(budgets, labels(budgets), strict=True):
             place = home / name
@@ -164,6 +164,15 @@ def _finish_all(session: Session, home: Path, command: Sequence[str]) -> tuple[P
         results = tuple(_ended(_timed_alone(session), run) for run in runs)
     write_comparison([run.path for run in runs], home)
     return results
+
+
+@contextmanager
+def _interrupted_in(home: Path) -> Iterator[None]:
+    """An interrupt is of all runs in a directory."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(home) from error
 
 
 def desk_of(session: Session, run: RunDirectory | None) -> RunDesk | None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ap_core.contracts import LoadedModel, ModelAdapter, ModelRequest, WeightsOrigin
-from ap_core.errors import ModelError, PluginError, unknown_name
+from ap_core.errors import ModelError, PluginError, UnknownNameError, unknown_name
 from ap_core.pipeline.progress import Progress, WarningsOnly
 from ap_core.plugins.calling import answered
 from ap_core.plugins.registry import Registry
@@ -71,17 +71,23 @@ def builder_of(registry: Registry, name: str, progress: Progress | None = None) 
     """Adapter of the highest priority that can build what the user typed; one that fails is
     skipped, and said so.
 
-    Raises: UnknownNameError with the nearest names.
+    Raises: UnknownNameError with the nearest names, or, for what looks like a path, without.
     """
     asked = []
     for offer, adapter in _by_priority(registry, progress):
         if _ask(registry, offer, partial(adapter.resolve, name), progress) is not None:
             return adapter
         asked.append((offer, adapter))
-    known = (
+    every = (
         _ask(registry, offer, partial(_names, adapter), progress) or () for offer, adapter in asked
     )
-    raise unknown_name("model", name, {each for names in known for each in names})
+    known = {each for names in every for each in names}
+    if "/" in name and name.partition("/")[0] not in {each.partition("/")[0] for each in known}:
+        raise UnknownNameError(
+            f"there is no run or file {name}, and no model of that name",
+            hint="'ap runs' lists the runs, 'ap models' the models",
+        )
+    raise unknown_name("model", name, known)
 
 
 def _names(adapter: ModelAdapter) -> tuple[str, ...]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ap_core.contracts import WeightsOrigin
+from ap_core.errors import RunError
 from ap_core.pipeline.subject import made_by_function
+from ap_core.runs.directory import RunDirectory, runs_inside
 from ap_core.runs.records import RunRecord
 
 
@@ -61,6 +63,31 @@ def command(*arguments: str) -> str:
 def reproduce(arguments: Sequence[str]) -> str:
     """Command line that a run was started with; "" where it was started from Python."""
     return shlex.join(arguments)
+
+
+def go_on_in(path: Path) -> str:
+    """Command line that goes on with what was stopped in a directory; "" where nothing was begun.
+
+    path: of a run, or of the runs of several targets.
+    """
+    if runs_inside(path):
+        return command("prune", "--resume", str(path))
+    try:
+        run = RunDirectory.open(path)
+        record, training, trials = run.record(), run.training(), run.trials()
+    except RunError:
+        return ""
+    if record.status != "done" and record.driven:
+        step = ("show",) if trials else ("start", "--resume")
+        return command("drive", *step, str(path))
+    if record.status != "done":
+        return go_on(path)
+    return go_on_training(path) if training and training.status != "done" else ""
+
+
+def go_on_training(path: Path) -> str:
+    """Command line that goes on with a training that was stopped."""
+    return command("finetune", str(path), "--resume")
 
 
 def go_on(path: Path, *, driven: bool = False) -> str:

@@ -1,6 +1,6 @@
 """A curve over several runs as geometry: cost to the right, quality upwards."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -88,15 +88,24 @@ def curve(points: Sequence[Point], *, title: str, x_label: str, y_label: str) ->
         summary="; ".join(f"{p.series}, {p.label}: {p.x:.4g} {x_label}, {p.y:.4g}" for p in points),
         x_label=x_label,
         y_label=y_label,
-        x_ticks=tuple(Tick(place=right(t), text=f"{t:g}") for t in x_axis),
-        y_ticks=tuple(Tick(place=up(t), text=f"{t:g}") for t in y_axis),
+        x_ticks=_labelled(x_axis, right),
+        y_ticks=_labelled(y_axis, up),
         lines=lines,
     )
 
 
+def _labelled(axis: Sequence[float], place: Callable[[float], float]) -> tuple[Tick, ...]:
+    """Ticks at their places, in as many digits as tell them apart, at least six."""
+    digits = next(n for n in range(6, 18) if all(float(f"{t:.{n}g}") == t for t in axis))
+    return tuple(Tick(place=place(t), text=f"{t:.{digits}g}") for t in axis)
+
+
 def ticks(low: float, high: float) -> tuple[float, ...]:
-    """Round numbers from at most `low` to at least `high`, four to eight steps apart."""
-    if high <= low:
+    """Round numbers from at most `low` to at least `high`, four to eight steps apart.
+
+    Numbers that differ by no more than what arithmetic leaves behind are one.
+    """
+    if high - low <= 1e-9 * abs(high):
         spread = abs(low) / 10 or 1.0
         low, high = low - spread / 2, low + spread / 2
     rough = (high - low) / 6

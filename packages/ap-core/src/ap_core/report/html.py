@@ -10,7 +10,7 @@ from ap_core.report import amounts, bars
 from ap_core.report import curve as curves
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.documents import Documents
-from ap_core.report.page import flattened, gap_text, run_page
+from ap_core.report.page import flattened, gap_text, run_page, strategy_text
 from ap_core.report.summary import KINDS, by_kind, by_layer, by_stage, group_widths, total
 from ap_core.report.targets import targets_page
 
@@ -77,6 +77,7 @@ def _environment() -> "Environment":
         "percent": amounts.percent,
         "flattened": lambda document: list(flattened(document)),
         "gap_text": gap_text,
+        "strategy_text": strategy_text,
     }
     environment.globals |= {"bars": bars, "curves": curves, "kinds_of_groups": KINDS}
     return environment

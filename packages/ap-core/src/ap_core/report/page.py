@@ -15,6 +15,7 @@ from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_wi
 from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
+from ap_core.strategy import Strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def flattened(document: Mapping[str, object], lead: str = "") -> Iterator[tuple[
     """Keys and values of a nested document, one by one; what is empty is left out."""
     for key, value in document.items():
         match value:
-            case None | "" | [] | {}:
+            case None | "" | []:
                 continue
             case dict():
                 yield from flattened(value, f"{lead}{key}.")
@@ -199,16 +200,38 @@ def _counters(result: ResultRecord) -> Iterator[CounterRow]:
 def _qualities(result: ResultRecord) -> Iterator[QualityRow]:
     if result.baseline:
         yield QualityRow(name="before the cut", quality=result.baseline)
-    for i, recovery in enumerate(result.recoveries):
-        if i == 0 and recovery.before:
-            yield QualityRow(name="after the cut", quality=recovery.before)
+    if result.unrecovered:
+        yield QualityRow(name="right after the cut", quality=result.unrecovered)
+    for recovery in result.recoveries:
         if recovery.after:
             yield QualityRow(
                 name=f"after {recovery.name}", quality=recovery.after, note=recovery.note
             )
     if result.quality:
-        note = "measured on the file that was saved, after loading it again"
-        yield QualityRow(name="reloaded from disk", quality=result.quality, note=note)
+        note = "measured after loading it again"
+        yield QualityRow(name="of the saved file", quality=result.quality, note=note)
+
+
+def strategy_text(strategy: Strategy) -> str:
+    """Settings of a strategy, by their names, that are not the defaults."""
+    document = strategy.model_dump(mode="json", exclude={"importance", "rationale"})
+    defaults = Strategy().model_dump(mode="json")
+    chosen = {name: value for name, value in document.items() if value != defaults[name]}
+    return ", ".join((strategy.importance, *(_setting(*each) for each in chosen.items())))
+
+
+def _setting(name: str, value: object) -> str:
+    match value:
+        case True:
+            return name
+        case dict():
+            times = "x" if name == "pressure" else ""
+            parts = (f"{where} {times}{number:g}" for where, number in value.items())
+            return f"{name} {' '.join(parts)}"
+        case list():
+            return f"{name} {' '.join(value)}"
+        case _:
+            return f"{name} {value}"
 
 
 def gap_text(result: ResultRecord) -> str:

@@ -143,8 +143,8 @@ def _quality_rows(record: RunRecord) -> list[tuple[Cell, ...]]:
         return []
     base = result.baseline
     rows = []
-    if result.recoveries and result.recoveries[0].before:
-        rows.append(_quality_row("top-1 right after the cut", base, result.recoveries[0].before))
+    if result.unrecovered:
+        rows.append(_quality_row("top-1 right after the cut", base, result.unrecovered))
     rows += [
         _quality_row(f"top-1 after {recovery.name}", base, recovery.after)
         for recovery in result.recoveries

@@ -1,24 +1,33 @@
 """What the page of several runs shows: a row for each, and how quality falls with the budget."""
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
+from ap_core.report.amounts import shorten
 from ap_core.report.curve import Curve, Point, curve
 from ap_core.report.documents import Documents
 from ap_core.runs.directory import REPORT
 from ap_core.runs.listing import spell_budget
 from ap_core.runs.records import ResultRecord, RunRecord
 
+NAME_LENGTH = 48
+DIGEST_LENGTH = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class TargetRow:
-    """One run. limit, got: of its first cap. link: to its own page, relative and escaped."""
+    """One run. name: its path, with the middle left out where it is long.
 
+    limit, got: of its first cap. link: to its own page, relative and escaped.
+    """
+
+    name: str
     budget: str
     limit: int
     got: int
@@ -63,6 +72,7 @@ def targets_page(runs: Sequence[Documents], *, beside: Path) -> TargetsPage:
 def _row(path: Path, record: RunRecord, result: ResultRecord, beside: Path) -> TargetRow:
     cap = record.budget.caps[0]
     return TargetRow(
+        name=shorten(str(path), NAME_LENGTH),
         budget=spell_budget(record.budget),
         limit=cap.limit,
         got=result.macs if cap.metric == Metric.MACS.value else result.params,
@@ -77,12 +87,11 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
     """Accuracy where every run has one, else the value that was kept."""
     metrics = {cap.metric for row in rows for cap in row.record.budget.caps}
     by_params = metrics == {Metric.PARAMS.value}
-    accurate = all(row.result.quality for row in rows)
+    accurate = all(row.record.quality for row in rows)
     points = []
-    for row in rows:
-        result = row.result
-        quality = result.quality
-        series = f"{row.record.model}, {result.importance}"
+    whole: dict[str, TargetRow] = {}
+    for series, row in zip(_series(rows), rows, strict=True):
+        result, quality = row.result, row.record.quality
         points.append(
             Point(
                 series=series,
@@ -91,8 +100,10 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
                 label=row.budget,
             )
         )
-    for row in _first_of(rows):
-        points += _whole(row, by_params=by_params, accurate=accurate)
+        # The whole network is the same for all runs of a series.
+        whole.setdefault(series, row)
+    for series, row in whole.items():
+        points += _whole(series, row.result, by_params=by_params, accurate=accurate)
     metric = NAMES[Metric.PARAMS if by_params else Metric.MACS]
     return curve(
         points,
@@ -102,24 +113,33 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
     )
 
 
-def _first_of(rows: Sequence[TargetRow]) -> list[TargetRow]:
-    """One row of every series: the whole network is the same for all of them."""
-    first: dict[tuple[str, str], TargetRow] = {}
+def _series(rows: Sequence[TargetRow]) -> Iterator[str]:
+    """Series of every row: runs that are alike in all that the name says but for the budget.
+
+    The second run of one budget is of another series than the first.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        first.setdefault((row.record.model, row.result.importance), row)
-    return list(first.values())
-
-
-def _whole(row: TargetRow, *, by_params: bool, accurate: bool) -> list[Point]:
-    """Point of the uncut network, where its quality is known."""
-    result = row.result
-    if accurate and result.baseline is None:
-        return []
-    return [
-        Point(
-            series=f"{row.record.model}, {result.importance}",
-            x=result.base_params / 1e6 if by_params else result.base_macs / 1e9,
-            y=100 * (result.baseline.top1 if accurate and result.baseline else 1.0),
-            label="whole",
+        record, weights = row.record, row.record.weights
+        name = (
+            f"{record.model}, {weights.origin} weights {weights.sha256[:DIGEST_LENGTH]}, "
+            f"{row.result.importance}, {row.result.strategist}"
+            f"{', fine-tuned' if record.finetuned else ''}"
         )
-    ]
+        seen[name, row.budget] += 1
+        number = seen[name, row.budget]
+        yield f"{name} ({number})" if number > 1 else name
+
+
+def _whole(
+    series: str, result: ResultRecord, *, by_params: bool, accurate: bool
+) -> Iterator[Point]:
+    """Point of the uncut network, where its quality is known."""
+    if accurate and result.baseline is None:
+        return
+    yield Point(
+        series=series,
+        x=result.base_params / 1e6 if by_params else result.base_macs / 1e9,
+        y=100 * (result.baseline.top1 if accurate and result.baseline else 1.0),
+        label="whole",
+    )

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ap_core.budget import Budget
-from ap_core.errors import RunError
+from ap_core.errors import Interrupted, RunError
 from ap_core.network import Metric, Network
 from ap_core.plan import Plan
 from ap_core.runs.documents import (
@@ -130,7 +130,10 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Give the lock back; an interrupt says which run it was of."""
         self.close()
+        if isinstance(error, KeyboardInterrupt) and not isinstance(error, Interrupted):
+            raise Interrupted(self.path) from error
 
     def write_record(self, record: RunRecord) -> None:
         """Write run.json. Raises: RunError."""

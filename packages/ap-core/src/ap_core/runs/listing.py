@@ -18,20 +18,26 @@ class ListedRun:
 
     status: as recorded, but "interrupted" where it says running and no process does; "damaged"
         where there is no record, for the reason in `problem`.
+    training: status of its training, likewise; None where it was not trained again.
     """
 
     path: Path
     status: str
+    training: str | None = None
     record: RunRecord | None = None
     problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShownRun:
-    """One run with its trials; best: number of the trial that won so far, None without trials."""
+    """One run with its trials; best: number of the trial that won so far, None without trials.
+
+    status, training: as of a `ListedRun`.
+    """
 
     path: Path
     status: str
+    training: str | None
     record: RunRecord
     trials: tuple[Trial, ...]
     best: int | None
@@ -60,6 +66,7 @@ def show_run(path: Path) -> ShownRun:
     return ShownRun(
         path=path,
         status=status_of(path, record),
+        training=_training_of(run),
         record=record,
         trials=trials,
         best=best_of(trials).number if trials else None,
@@ -81,10 +88,12 @@ def _run_directories(place: Path) -> Iterator[Path]:
 
 def _listed(path: Path) -> ListedRun:
     try:
-        record = RunDirectory.open(path).record()
+        run = RunDirectory.open(path)
+        record, training = run.record(), _training_of(run)
     except RunError as error:
         return ListedRun(path=path, status="damaged", problem=error.message)
-    return ListedRun(path=path, status=status_of(path, record), record=record)
+    status = status_of(path, record)
+    return ListedRun(path=path, status=status, training=training, record=record)
 
 
 def status_of(path: Path, record: RunRecord) -> str:
@@ -92,6 +101,13 @@ def status_of(path: Path, record: RunRecord) -> str:
 
     A driven run stays running between its driver's commands.
     """
-    if record.status == "running" and not record.driven and not is_held(path):
-        return "interrupted"
-    return record.status
+    return record.status if record.driven else _seen(path, record.status)
+
+
+def _training_of(run: RunDirectory) -> str | None:
+    training = run.training()
+    return None if training is None else _seen(run.path, training.status)
+
+
+def _seen(path: Path, status: str) -> str:
+    return "interrupted" if status == "running" and not is_held(path) else status

@@ -204,6 +204,11 @@ class ResultRecord(Record):
     llm: LlmRecord | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
 
+    @property
+    def unrecovered(self) -> QualityRecord | None:
+        """Accuracy right after the cut; None where nothing recovered any."""
+        return self.recoveries[0].before if self.recoveries else None
+
 
 class RunRecord(Record):
     """run.json.
