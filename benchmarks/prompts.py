@@ -23,11 +23,11 @@ from ap_core.budget import Budget, Cap
 from ap_core.contracts import ModelRequest
 from ap_core.cost import CostModel
 from ap_core.network import Metric, Network
-from ap_core.pipeline.evidence import BLOCKS, SCOPES
+from ap_core.pipeline.opening.subject import skeleton_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Silent
 from ap_core.pipeline.prune import prune
-from ap_core.pipeline.subject import skeleton_subject
+from ap_core.pipeline.searching.evidence import BLOCKS, SCOPES
 from ap_core.plan import kept_shares
 from ap_core.plugins.hooks import PROJECT
 from ap_core.plugins.loading import Plugin, load

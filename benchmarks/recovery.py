@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ap_core.contracts import Architecture, DataRequest
-from ap_core.pipeline.data import open_source
+from ap_core.pipeline.opening.data import open_source
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.prune import prune
 from ap_core.plugins.registry import Registry

@@ -20,12 +20,12 @@ from safetensors.torch import save_model
 
 from ap_core.contracts import DataRequest, ModelRequest, WeightsPolicy
 from ap_core.errors import OutOfReachError
+from ap_core.pipeline.opening.session import Session, open_session
+from ap_core.pipeline.opening.subject import load_subject
+from ap_core.pipeline.opening.targets import budgets_of
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.quality import measure_with, recover
-from ap_core.pipeline.session import Session, open_session
-from ap_core.pipeline.subject import load_subject
-from ap_core.pipeline.targets import budgets_of
 from ap_core.plugins.registry import Registry
 from ap_core.solver import solve
 from ap_core.strategy import Reduction, Strategy

@@ -12,7 +12,7 @@ from torch import nn
 from ap_core.budget import Budget, Cap
 from ap_core.cost import CostModel
 from ap_core.network import Metric
-from ap_core.pipeline.subject import live_subject
+from ap_core.pipeline.opening.subject import live_subject
 from ap_core.plugins.registry import Registry
 from ap_core.solver import solve
 from ap_core.strategy import Reduction, Strategy

@@ -25,10 +25,10 @@ from ap_core.budget import Budget, parse_targets
 from ap_core.cli.main import GARBAGE
 from ap_core.cost import CostModel
 from ap_core.network import GroupKind, Metric
+from ap_core.pipeline.opening.session import open_session
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.prune import prune
-from ap_core.pipeline.session import open_session
 from ap_core.plugins.registry import Registry
 from ap_core.solver import solve
 from ap_core.strategy import Strategy

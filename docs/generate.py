@@ -16,7 +16,7 @@ from ap_core.pipeline.driving import attempt, finish, restart, show, start
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.profile import Profile
 from ap_core.pipeline.prune import Pruned
-from ap_core.pipeline.situation import Situation
+from ap_core.pipeline.searching.situation import Situation
 from ap_core.plugins.registry import Registry
 from ap_core.strategy import Strategy
 

@@ -22,10 +22,10 @@ from ap_core.agents.reply import Proposal, schema_of
 from ap_core.cli.main import run
 from ap_core.errors import RunError
 from ap_core.pipeline import driving
-from ap_core.pipeline.evidence import evidence_of
+from ap_core.pipeline.opening.session import reopen_session
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Silent
-from ap_core.pipeline.session import reopen_session
+from ap_core.pipeline.searching.evidence import evidence_of
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 

@@ -6,7 +6,7 @@ import pytest
 
 from ap_core.contracts import Architecture, DataRequest
 from ap_core.errors import UnknownNameError
-from ap_core.pipeline.data import located, open_source
+from ap_core.pipeline.opening.data import located, open_source
 from ap_core.pipeline.options import PruneOptions
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.loading import Plugin

@@ -3,7 +3,7 @@
 import pytest
 
 from ap_core.errors import UnknownNameError
-from ap_core.pipeline.subject import builder_of
+from ap_core.pipeline.opening.subject import builder_of
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.loading import Plugin
 from ap_core.plugins.offers import ModelAdapterOffer

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ap_core.contracts import Architecture, DataRequest, Split
 from ap_core.errors import DataError, ModelError, UsageError
-from ap_core.pipeline.data import open_source
+from ap_core.pipeline.opening.data import open_source
 from ap_core.plugins.registry import Registry
 from ap_train.batchnorm import reestimate
 from ap_train.data.digits import open_digits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import ModelRequest, WeightsPolicy
 from ap_core.errors import RunError
-from ap_core.pipeline.reload import load_model, request_again
-from ap_core.pipeline.subject import load_subject
+from ap_core.pipeline.opening.reload import load_model, request_again
+from ap_core.pipeline.opening.subject import load_subject
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import RECORD, RunDirectory, runs_inside

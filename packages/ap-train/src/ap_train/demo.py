@@ -6,10 +6,10 @@ import torch
 
 from ap_core.contracts import DataRequest, ModelRequest, WeightsPolicy
 from ap_core.errors import RunError
+from ap_core.pipeline.opening.subject import load_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress
 from ap_core.pipeline.prune import Pruned, prune
-from ap_core.pipeline.subject import load_subject
 from ap_core.plugins.registry import Registry
 from ap_train.data.digits import open_digits
 from ap_train.finetuning.finetune import Finetuned, Given, finetune

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ap_core.contracts import ModelRequest, WeightsPolicy
 from ap_core.errors import RunError
 from ap_core.pipeline.environment import environment
+from ap_core.pipeline.opening.reload import load_model
+from ap_core.pipeline.opening.subject import load_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.pipeline.prune import prune
 from ap_core.pipeline.prune import resume as resume_prune
-from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.subject import load_subject
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.documents import Document, parse, readable

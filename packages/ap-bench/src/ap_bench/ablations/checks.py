@@ -6,12 +6,12 @@ from ap_bench.ablations.cells import Cell, about
 from ap_core.budget import parse_tolerance
 from ap_core.contracts import ModelRequest
 from ap_core.errors import DataError, UsageError
-from ap_core.pipeline.data import open_data
-from ap_core.pipeline.llm import AUTO, open_llm, settled
+from ap_core.pipeline.opening.data import open_data
+from ap_core.pipeline.opening.llm import AUTO, open_llm, settled
+from ap_core.pipeline.opening.scorebook import require_data
+from ap_core.pipeline.opening.subject import skeleton_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Silent
-from ap_core.pipeline.scorebook import require_data
-from ap_core.pipeline.subject import skeleton_subject
 from ap_core.plugins.registry import Registry
 
 

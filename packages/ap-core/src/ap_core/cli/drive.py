@@ -17,8 +17,8 @@ from ap_core.cli.prune_options import DRIVE_OPTIONS, OUTPUT, options_of
 from ap_core.cli.prune_view import document
 from ap_core.cli.prune_view import show as show_pruned
 from ap_core.pipeline import driving
-from ap_core.pipeline.data import located
-from ap_core.pipeline.situation import Situation
+from ap_core.pipeline.opening.data import located
+from ap_core.pipeline.searching.situation import Situation
 
 RUN = click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

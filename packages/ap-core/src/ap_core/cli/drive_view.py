@@ -4,7 +4,7 @@ import json
 
 from ap_core.cli.trial_view import SPARE, TRIALS, YARDSTICK, trial_row
 from ap_core.console import Console
-from ap_core.pipeline.situation import Situation
+from ap_core.pipeline.searching.situation import Situation
 from ap_core.report.commands import command
 from ap_core.runs.documents import Document, encode
 from ap_core.runs.schema import SCHEMA

@@ -9,7 +9,7 @@ from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import check_resume_alone
 from ap_core.cli.prune_options import OUTPUT, PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
-from ap_core.pipeline.data import located
+from ap_core.pipeline.opening.data import located
 from ap_core.pipeline.prune import Pruned, resume_all
 from ap_core.pipeline.prune import prune as prune_to_targets
 

@@ -11,7 +11,7 @@ from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of, typed_options
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
 from ap_core.pipeline.options import PruneOptions
-from ap_core.pipeline.situation import TRIALS
+from ap_core.pipeline.searching.situation import TRIALS
 from ap_core.strategy import Normalisation, Ranking, Reduction, Strategy
 
 

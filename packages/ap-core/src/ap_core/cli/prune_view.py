@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from ap_core.console import Console
 from ap_core.cost import CostModel
 from ap_core.network import Metric
+from ap_core.pipeline.finishing.recording import COMPARISON
 from ap_core.pipeline.prune import Pruned
-from ap_core.pipeline.recording import COMPARISON
 from ap_core.plan import dropped_blocks
 from ap_core.report.commands import next_steps
 from ap_core.report.tables import prune_table, stage_shares, targets_table

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.errors import UsageError
-from ap_core.pipeline.data import located
+from ap_core.pipeline.opening.data import located
+from ap_core.pipeline.opening.reload import load_model
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.profile import profile
 from ap_core.pipeline.progress import Progress
 from ap_core.pipeline.prune import Pruned
 from ap_core.pipeline.prune import prune as prune_to_targets
-from ap_core.pipeline.reload import load_model
 from ap_core.plugins.registry import Registry
 from ap_core.strategy import Strategy
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ap_core.budget import Budget
 from ap_core.network import Network
+from ap_core.pipeline.finishing.recording import started
+from ap_core.pipeline.opening.session import Session, open_session
+from ap_core.pipeline.opening.targets import budgets_of
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress
-from ap_core.pipeline.recording import started
-from ap_core.pipeline.session import Session, open_session
-from ap_core.pipeline.targets import budgets_of
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import HOME, RunDirectory, check_place
 from ap_core.runs.files import check_writable

@@ -12,23 +12,23 @@ from ap_core.agents.reply import ReplyError
 from ap_core.agents.strategist import proposed
 from ap_core.errors import ApError, RunError, UsageError
 from ap_core.pipeline.beginning import check_output, new_run, new_session
-from ap_core.pipeline.evidence import evidence_of
-from ap_core.pipeline.finishing import Pruned, at_work, done
-from ap_core.pipeline.finishing import finish as finish_run
-from ap_core.pipeline.llm import NOBODY
+from ap_core.pipeline.finishing.finish import Pruned, at_work, done
+from ap_core.pipeline.finishing.finish import finish as finish_run
+from ap_core.pipeline.opening.llm import NOBODY
+from ap_core.pipeline.opening.session import Session, reopen_session
+from ap_core.pipeline.opening.targets import budgets_of, typed_targets
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, WarningsOnly
-from ap_core.pipeline.searching import check_converged
-from ap_core.pipeline.session import Session, reopen_session
-from ap_core.pipeline.situation import (
+from ap_core.pipeline.searching.evidence import evidence_of
+from ap_core.pipeline.searching.find import check_converged
+from ap_core.pipeline.searching.situation import (
     TRIALS,
     Situation,
     allowance_of,
     driven,
     situation_of,
 )
-from ap_core.pipeline.targets import budgets_of, typed_targets
-from ap_core.pipeline.trying import attempts_of, solver_of
+from ap_core.pipeline.searching.trying import attempts_of, solver_of
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import command as spelt
 from ap_core.report.commands import go_on

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import Architecture, ModelRequest
 from ap_core.network import Network
+from ap_core.pipeline.opening.subject import live_subject, skeleton_subject
 from ap_core.pipeline.progress import Stopwatch
-from ap_core.pipeline.subject import live_subject, skeleton_subject
 from ap_core.plugins.registry import Registry
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from ap_core.budget import Budget
 from ap_core.errors import Interrupted, RunError, UsageError
 from ap_core.pipeline.beginning import check_output, new_run, new_session
-from ap_core.pipeline.finishing import Pruned, done, finish
-from ap_core.pipeline.llm import RunDesk, asked, open_desk
+from ap_core.pipeline.finishing.finish import Pruned, done, finish
+from ap_core.pipeline.finishing.recording import started, write_comparison
+from ap_core.pipeline.opening.llm import RunDesk, asked, open_desk
+from ap_core.pipeline.opening.session import Session, reopen_session
+from ap_core.pipeline.opening.targets import budgets_of, labels, typed_targets
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, WarningsOnly
-from ap_core.pipeline.recording import started, write_comparison
-from ap_core.pipeline.searching import allowance_of, find_plan
-from ap_core.pipeline.session import Session, reopen_session
-from ap_core.pipeline.targets import budgets_of, labels, typed_targets
+from ap_core.pipeline.searching.find import allowance_of, find_plan
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import command as spelt
 from ap_core.report.commands import go_on

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ap_core.contracts import WeightsOrigin
 from ap_core.errors import RunError
-from ap_core.pipeline.subject import made_by_function
+from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.runs.directory import RunDirectory, runs_inside
 from ap_core.runs.records import RunRecord
 

@@ -7,9 +7,14 @@ from torch.nn import Module
 
 from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, WeightsPolicy
 from ap_core.errors import RunError, UnknownNameError, UsageError
+from ap_core.pipeline.opening.reload import load_model
+from ap_core.pipeline.opening.subject import (
+    builder_of,
+    live_subject,
+    load_subject,
+    made_by_function,
+)
 from ap_core.pipeline.progress import Progress
-from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.subject import builder_of, live_subject, load_subject, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory
 from ap_core.runs.records import RunRecord

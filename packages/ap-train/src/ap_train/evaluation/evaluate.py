@@ -10,7 +10,7 @@ from torch.nn import Module
 
 from ap_core.contracts import Architecture, DataRequest, DataSource, Split, TrainingSource
 from ap_core.errors import DataError, UsageError
-from ap_core.pipeline.data import open_source
+from ap_core.pipeline.opening.data import open_source
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory

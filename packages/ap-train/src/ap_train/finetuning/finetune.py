@@ -12,12 +12,12 @@ from torch.nn import Module
 
 from ap_core.contracts import Split, Surgery, TrainingSource, WeightsOrigin
 from ap_core.errors import ApError, DataError, RunError, UsageError
-from ap_core.pipeline.data import open_source
 from ap_core.pipeline.environment import environment
+from ap_core.pipeline.finishing.recording import write_report
+from ap_core.pipeline.opening.data import open_source
+from ap_core.pipeline.opening.reload import load_model, rebuilt
+from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
-from ap_core.pipeline.recording import write_report
-from ap_core.pipeline.reload import load_model, rebuilt
-from ap_core.pipeline.subject import made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, RunDirectory

@@ -6,9 +6,9 @@ from torch.nn import Module
 
 from ap_core.contracts import ModelRequest, WeightsOrigin, WeightsPolicy
 from ap_core.errors import ApError, UsageError
+from ap_core.pipeline.opening.reload import load_model, request_again
+from ap_core.pipeline.opening.subject import load_subject, made_by_function
 from ap_core.pipeline.progress import Progress
-from ap_core.pipeline.reload import load_model, request_again
-from ap_core.pipeline.subject import load_subject, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory
 from ap_core.runs.records import RunRecord

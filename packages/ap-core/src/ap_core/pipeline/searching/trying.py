@@ -3,8 +3,8 @@
 import time
 
 from ap_core.budget import Budget
+from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.quality import measure_with, recover
-from ap_core.pipeline.session import Session
 from ap_core.plan import Plan
 from ap_core.runs.directory import RunDirectory
 from ap_core.scores import Scores

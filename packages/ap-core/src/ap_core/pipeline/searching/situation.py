@@ -8,8 +8,8 @@ from ap_core.agents.briefing import Briefing, analysis_briefing
 from ap_core.agents.master import Decision, decide
 from ap_core.agents.reply import schema_of
 from ap_core.errors import RunError
-from ap_core.pipeline.evidence import kept_evidence
 from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.searching.evidence import kept_evidence
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import command as spelt
 from ap_core.report.commands import go_on

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import Tracing
 from ap_core.errors import DataError
-from ap_core.pipeline.subject import Subject
+from ap_core.pipeline.opening.subject import Subject
 from ap_core.plugins.offers import ImportanceOffer
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory

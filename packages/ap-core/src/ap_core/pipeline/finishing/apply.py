@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Surgery
+from ap_core.pipeline.finishing.verify import check_counts, check_cut, check_reloaded
+from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.quality import Measure, measure_with, recover
-from ap_core.pipeline.session import Session
-from ap_core.pipeline.verify import check_counts, check_cut, check_reloaded
 from ap_core.plan import Plan
 from ap_core.runs.directory import WEIGHTS, RunDirectory
 from ap_core.runs.records import QualityRecord, RecoveryRecord

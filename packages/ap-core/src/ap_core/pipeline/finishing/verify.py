@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import Tracing, WeightsOrigin
 from ap_core.errors import ModelError
-from ap_core.pipeline.subject import Subject
+from ap_core.pipeline.opening.subject import Subject
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
 

@@ -9,10 +9,10 @@ from ap_core.budget import Budget, format_amount
 from ap_core.contracts import Desk, Strategist
 from ap_core.errors import OutOfReachError, UsageError
 from ap_core.network import Metric
-from ap_core.pipeline.evidence import evidence_of
+from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.progress import Stopwatch
-from ap_core.pipeline.session import Session
-from ap_core.pipeline.trying import judge_of, solver_of
+from ap_core.pipeline.searching.evidence import evidence_of
+from ap_core.pipeline.searching.trying import judge_of, solver_of
 from ap_core.plugins.offers import StrategistOffer
 from ap_core.report.amounts import counted
 from ap_core.runs.directory import RunDirectory

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
 from ap_core.errors import RunError
-from ap_core.pipeline.subject import builder_of, made_by_function
+from ap_core.pipeline.opening.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from ap_core.budget import Budget
 from ap_core.errors import ApError
 from ap_core.network import Network
-from ap_core.pipeline.apply import apply_plan
-from ap_core.pipeline.recording import finished, write_report
-from ap_core.pipeline.reload import load_model
-from ap_core.pipeline.session import Session
-from ap_core.pipeline.subject import made_by_function
+from ap_core.pipeline.finishing.apply import apply_plan
+from ap_core.pipeline.finishing.recording import finished, write_report
+from ap_core.pipeline.opening.reload import load_model
+from ap_core.pipeline.opening.session import Session
+from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.plan import Plan
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import REPORT, RunDirectory

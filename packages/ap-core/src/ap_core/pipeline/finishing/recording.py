@@ -7,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ap_core.budget import Budget
-from ap_core.pipeline.apply import Applied
 from ap_core.pipeline.environment import environment
-from ap_core.pipeline.session import Session
+from ap_core.pipeline.finishing.apply import Applied
+from ap_core.pipeline.opening.session import Session
 from ap_core.plan import dropped_blocks
 from ap_core.runs.directory import REPORT, RunDirectory
 from ap_core.runs.files import write

@@ -11,12 +11,12 @@ from ap_core.contracts import DataSource, ModelRequest, Tracing, WeightsOrigin
 from ap_core.cost import CostModel
 from ap_core.errors import RunError
 from ap_core.network import Network
-from ap_core.pipeline.data import open_data
-from ap_core.pipeline.llm import OpenLlm, open_llm, settled
+from ap_core.pipeline.opening.data import open_data
+from ap_core.pipeline.opening.llm import OpenLlm, open_llm, settled
+from ap_core.pipeline.opening.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
+from ap_core.pipeline.opening.subject import LIVE, Subject, live_subject, load_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Stopwatch
-from ap_core.pipeline.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
-from ap_core.pipeline.subject import LIVE, Subject, live_subject, load_subject
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
 from ap_core.runs.records import RunRecord

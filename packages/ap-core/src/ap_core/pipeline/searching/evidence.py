@@ -5,12 +5,12 @@ from ap_core.budget import Budget, parse_tolerance
 from ap_core.cost import CostModel
 from ap_core.errors import ModelError, RunError
 from ap_core.network import Network
+from ap_core.pipeline.opening.scorebook import suited_reduction, worth_proposing
+from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.quality import measure_with
-from ap_core.pipeline.scorebook import suited_reduction, worth_proposing
-from ap_core.pipeline.sensitivity import block_gone, half_gone, losses
-from ap_core.pipeline.session import Session
-from ap_core.pipeline.trying import judge_of, scores_of
+from ap_core.pipeline.searching.sensitivity import block_gone, half_gone, losses
+from ap_core.pipeline.searching.trying import judge_of, scores_of
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import RunRecord, SensitivityRecord

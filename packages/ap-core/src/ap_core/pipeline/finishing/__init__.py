@@ -1,0 +1,1 @@
+"""After the search: cut, recover, check, save, report."""

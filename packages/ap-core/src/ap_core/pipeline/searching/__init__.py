@@ -1,0 +1,1 @@
+"""The search of a run: the evidence, its trials, where it stands."""
