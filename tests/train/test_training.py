@@ -21,7 +21,7 @@ from ap_train.training.batches import Schedule, Share, schedule_of
 from ap_train.training.criterion import Teacher, loss_of
 from ap_train.training.depth import stochastic_depth
 from ap_train.training.keeping import InMemory
-from ap_train.training.loop import Fitted, fit
+from ap_train.training.loop import Fitted, check, fit
 from ap_train.training.options import TrainOptions
 from ap_train.training.presets import PRESETS, options_of
 from ap_train.training.state import Parts, Standing, load_state, save_state
@@ -414,3 +414,22 @@ def test_an_epoch_that_stopped_after_its_last_update_is_still_judged(
     assert torch.equal(weights(again), whole)
     assert resumed.history[0].selection_loss == fitted.history[0].selection_loss
     assert resumed.history[0].loss == pytest.approx(fitted.history[0].loss)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"opt": "adamx"}, UnknownNameError),
+        ({"batch_size": 5000}, DataError),
+        ({"sync_bn": True}, UsageError),
+    ],
+)
+def test_what_a_training_would_refuse_is_refused_before_anything_is_touched(
+    network, digits, architecture, given, error
+) -> None:
+    before = str(network), weights(network)
+    with pytest.raises(error):
+        check(network, digits, architecture, options(**given), accelerator=Accelerator())
+    check(network, digits, architecture, options(drop_path=0.1), accelerator=Accelerator())
+    assert str(network) == before[0]
+    assert torch.equal(weights(network), before[1])

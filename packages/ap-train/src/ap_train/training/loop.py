@@ -24,7 +24,14 @@ from ap_train.training.depth import stochastic_depth
 from ap_train.training.keeping import InMemory, Keeper
 from ap_train.training.memory import fitting, out_of_memory, release
 from ap_train.training.options import TrainOptions
-from ap_train.training.setup import Machinery, accelerator_of, machinery_of, second_head
+from ap_train.training.setup import (
+    Machinery,
+    accelerator_of,
+    check_synchronised,
+    machinery_of,
+    optimizer_of,
+    second_head,
+)
 from ap_train.training.state import Standing
 
 if TYPE_CHECKING:
@@ -48,6 +55,42 @@ class Fitted:
     skipped: tuple[str, ...]
 
 
+def check(
+    module: Module,
+    source: DataSource,
+    architecture: Architecture,
+    options: TrainOptions,
+    *,
+    teacher: Teacher | None = None,
+    accelerator: "Accelerator",
+) -> TrainingSource:
+    """Refuse all that `fit` would refuse, before anything is trained or written; changes nothing.
+
+    Returns the source, which can be trained on.
+    Raises: UsageError, DataError, ModelError.
+    """
+    if not isinstance(source, TrainingSource):
+        raise DataError(
+            f"{type(source).__name__} cannot be trained on: it gives no images by their number",
+            hint="the hook's page shows what a data source needs for that: `split`",
+        )
+    if teacher is not None:
+        check_teacher(teacher, architecture)
+    with stochastic_depth(module, options.drop_path) as blocks:
+        if options.drop_path and not blocks:
+            raise ModelError(
+                f"{architecture.name} has no residual branches that could be dropped",
+                hint="leave out --drop-path",
+            )
+    check_synchronised(options, accelerator)
+    optimizer_of(module, options)
+    images = source.split(Split.TRAIN)
+    share = Share(index=accelerator.process_index, count=accelerator.num_processes)
+    schedule_of(options, len(images), share)
+    augmentation_of(options, architecture, images)
+    return source
+
+
 def fit(
     module: Module,
     source: DataSource,
@@ -69,29 +112,18 @@ def fit(
     Raises: UsageError for options that do not go together, DataError for data of no use, ModelError
     where the loss is not a number, naming the update, or where memory runs out.
     """
-    if not isinstance(source, TrainingSource):
-        raise DataError(
-            f"{type(source).__name__} cannot be trained on: it gives no images by their number",
-            hint="the hook's page shows what a data source needs for that: `split`",
-        )
-    if teacher is not None:
-        check_teacher(teacher, architecture)
     accelerator = accelerator or accelerator_of(options)
+    images = check(module, source, architecture, options, teacher=teacher, accelerator=accelerator)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng())
-        blocks = stack.enter_context(stochastic_depth(module, options.drop_path))
-        if options.drop_path and not blocks:
-            raise ModelError(
-                f"{architecture.name} has no residual branches that could be dropped",
-                hint="leave out --drop-path",
-            )
+        stack.enter_context(stochastic_depth(module, options.drop_path))
         stack.enter_context(second_head(module, wanted=teacher is not None))
         if teacher is not None:
             teacher.module.to(accelerator.device)
             stack.enter_context(evaluating(teacher.module))
         training = _Training(
             machinery=stack.enter_context(machinery_of(module, options, accelerator)),
-            source=source,
+            source=images,
             architecture=architecture,
             options=options,
             teacher=teacher,

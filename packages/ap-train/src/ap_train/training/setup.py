@@ -97,9 +97,10 @@ def machinery_of(
     """Set a network up; afterwards it is unwrapped again. Raises: UsageError."""
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     module = module.to(accelerator.device, memory_format=layout)  # type: ignore[call-overload]
+    check_synchronised(options, accelerator)
     if options.sync_bn:
-        module = _synchronised(module, accelerator)
-    optimizer = _optimizer(module, options)
+        module = _synchronised(module)
+    optimizer = optimizer_of(module, options)
     average = _average(module, options)
     network = accelerator.prepare_model(torch.compile(module) if options.compile else module)
     wrapped = accelerator.prepare_optimizer(optimizer)
@@ -136,7 +137,8 @@ def second_head(module: Module, *, wanted: bool) -> Iterator[None]:
         switch(enable=False)
 
 
-def _optimizer(module: Module, options: TrainOptions) -> Optimizer:
+def optimizer_of(module: Module, options: TrainOptions) -> Optimizer:
+    """timm's optimizer of the network's weights. Raises: UsageError."""
     from timm.optim import create_optimizer_v2, list_optimizers
 
     known = list_optimizers()
@@ -166,13 +168,17 @@ def _average(module: Module, options: TrainOptions) -> "ModelEmaV3 | None":
     return ModelEmaV3(module, decay=options.ema_decay, use_warmup=True)
 
 
-def _synchronised(module: Module, accelerator: "Accelerator") -> Module:
-    from timm.layers import convert_sync_batchnorm
-
-    if accelerator.device.type == "cpu":
+def check_synchronised(options: TrainOptions, accelerator: "Accelerator") -> None:
+    """Refuse what torch can synchronise on GPUs alone. Raises: UsageError."""
+    if options.sync_bn and accelerator.device.type == "cpu":
         raise UsageError(
             "--sync-bn needs GPUs: torch synchronises batch norms on those alone",
             hint="leave it out",
         )
+
+
+def _synchronised(module: Module) -> Module:
+    from timm.layers import convert_sync_batchnorm
+
     converted: Module = convert_sync_batchnorm(module)
     return converted
