@@ -23,6 +23,7 @@ FEW = {
     "prune.held_out": 32,
     "prune.calibration_batches": 1,
     "finetune.from_scratch": "true",
+    "finetune.teacher": "none",
     "finetune.max_steps": 2,
     "finetune.batch_size": 4,
     "finetune.warmup_epochs": 0,

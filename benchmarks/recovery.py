@@ -31,7 +31,7 @@ from ap_core.plugins.registry import Registry
 from ap_models.counters import count_macs
 from ap_train.batchnorm import reestimate
 from ap_train.data.source import IndexedSource
-from ap_train.evaluation.answers import answers_of
+from ap_train.measuring.answers import answers_of
 from ap_train.training.criterion import Teacher
 from ap_train.training.loop import fit
 from ap_train.training.presets import options_of

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ap_core.contracts import DataSource
 from ap_core.errors import DataError
-from ap_train.evaluation.answers import evaluating
+from ap_train.measuring.answers import evaluating
 
 
 def reestimate(module: Module, data: DataSource) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
-from ap_train.evaluation.answers import Answers
+from ap_train.measuring.answers import Answers
 
 CONFIDENCE = 0.95
 
@@ -84,8 +84,8 @@ def accuracy(answers: Answers) -> Accuracy:
     """Figures of these answers, each with its interval."""
     return Accuracy(
         images=len(answers.labels),
-        top1=share(answers.first),
-        top5=share(answers.fifth),
+        top1=share(answers.top1),
+        top5=share(answers.top5),
         loss=mean(answers.losses),
     )
 
@@ -93,7 +93,7 @@ def accuracy(answers: Answers) -> Accuracy:
 def difference(before: Answers, after: Answers) -> Difference:
     """Paired differences, after less before. Both must be of the same images in the same order."""
     return Difference(
-        top1=paired_share(before.first, after.first),
-        top5=paired_share(before.fifth, after.fifth),
+        top1=paired_share(before.top1, after.top1),
+        top5=paired_share(before.top5, after.top5),
         loss=paired_mean(before.losses, after.losses),
     )

@@ -31,13 +31,23 @@ class Teacher:
 
 
 def check_teacher(teacher: Teacher, student: Architecture) -> None:
-    """Refuse a teacher of other classes. Raises: ModelError."""
-    theirs, ours = teacher.architecture.num_classes, student.num_classes
-    if theirs != ours:
+    """Refuse a teacher of other classes, or that sees other images. Raises: ModelError."""
+    theirs, name = teacher.architecture, teacher.architecture.name
+    if theirs.num_classes != student.num_classes:
         raise ModelError(
-            f"the teacher {teacher.architecture.name} knows {theirs} classes, the network {ours}",
+            f"the teacher {name} knows {theirs.num_classes} classes, the network "
+            f"{student.num_classes}",
             hint="take a teacher that was trained on the same classes",
         )
+    if theirs.input_size != student.input_size:
+        raise ModelError(
+            f"the teacher {name} sees images of {_spelt(theirs)}, the network {_spelt(student)}",
+            hint="take a teacher that sees images of the same size and channels",
+        )
+
+
+def _spelt(architecture: Architecture) -> str:
+    return " x ".join(map(str, architecture.input_size))
 
 
 def loss_of(

@@ -15,8 +15,8 @@ from ap_core.contracts import Architecture, DataSource, Split, TrainingSource
 from ap_core.errors import DataError, ModelError
 from ap_core.pipeline.progress import Progress, Silent
 from ap_core.runs.records import EpochRecord
-from ap_train.evaluation.across import answers_across
-from ap_train.evaluation.answers import evaluating
+from ap_train.measuring.across import answers_across
+from ap_train.measuring.answers import evaluating
 from ap_train.training.augment import augmentation_of, mixing_of
 from ap_train.training.batches import Augmented, Batch, Share, loader_of, schedule_of, seed_of
 from ap_train.training.criterion import Teacher, check_teacher, loss_of
@@ -328,7 +328,7 @@ class _Training:
             self.architecture,
             self.accelerator,
             batch_size=self.schedule.batch // (self.share.count * standing.accumulate),
-            processes=self.options.workers,
+            workers=self.options.workers,
         ).summary()
         loss = torch.tensor(standing.total / max(1, standing.updates))
         record = EpochRecord(

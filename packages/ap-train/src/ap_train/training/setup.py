@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,10 @@ from ap_train.training.state import Parts
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from timm.utils import ModelEmaV3
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for each other: the main one prunes for hours while the others wait, and
+NCCL's own limit is ten minutes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,10 +78,13 @@ class Machinery:
 
 def accelerator_of(options: TrainOptions) -> "Accelerator":
     """Accelerator of this process. Raises: UsageError where it cannot have what is asked."""
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
 
     try:
-        accelerator = Accelerator(mixed_precision=None if options.amp == "no" else options.amp)
+        accelerator = Accelerator(
+            mixed_precision=None if options.amp == "no" else options.amp,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+        )
     except ValueError as error:
         raise UsageError(
             f"--amp {options.amp} is not to be had here: {error}",
