@@ -220,6 +220,14 @@ def test_shipped_recipes_are_whole(name: str) -> None:
     assert training.training.preset in PRESETS
 
 
+def test_recipes_of_transformers_learn_from_the_teacher_of_their_source() -> None:
+    training = read_recipe("deit-2.61g").finetune_options()
+    assert training is not None
+    assert training.teacher == "regnety_160.deit_in1k"
+    assert training.training.distillation == "hard"
+    assert (training.training.batch_size, training.training.lr) == (2048, 5e-4)
+
+
 def test_what_is_set_goes_over_the_recipe() -> None:
     recipe = read_recipe(
         "resnet50-2.06g",
