@@ -18,7 +18,7 @@ from ap_core.pipeline.prune import resume as resume_prune
 from ap_core.pipeline.reload import load_model, request_again
 from ap_core.pipeline.subject import load_subject
 from ap_core.plugins.registry import Registry
-from ap_core.runs.directory import RECORD, TRAINED, WEIGHTS, RunDirectory
+from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.documents import Document, parse, readable
 from ap_core.runs.files import write
 from ap_core.runs.records import Record, RunRecord
@@ -34,7 +34,7 @@ from ap_train.finetuning.teachers import check_teaching
 from ap_train.processes import said_by_main
 from ap_train.recipes.recipe import Recipe
 from ap_train.runs.images import images_asked_for
-from ap_train.runs.networks import uncut_network
+from ap_train.runs.networks import is_run, uncut_network
 from ap_train.runs.options import ImageOptions
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
@@ -143,7 +143,7 @@ class _Stages:
 
     def prune(self, options: PruneOptions) -> str:
         """Prune, or go on; on the main process. Raises: RunError for a run of other inputs."""
-        if not (self.output / RECORD).exists():
+        if not is_run(self.output):
             prune(
                 options,
                 output=self.output,

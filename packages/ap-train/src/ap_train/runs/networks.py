@@ -36,7 +36,7 @@ def architecture_of(record: RunRecord) -> Architecture:
     return Architecture(**record.architecture.model_dump())
 
 
-def is_run(name: str) -> bool:
+def is_run(name: str | Path) -> bool:
     """Whether a name is that of a run directory."""
     return (Path(name) / RECORD).is_file()
 

@@ -309,7 +309,7 @@ class _Training:
                 raise ModelError(
                     f"the loss is {loss} at update {first + place} of epoch "
                     f"{self.standing.epoch + 1}",
-                    hint="the state before it is kept; a smaller --lr, or --clip-grad 1, may help",
+                    hint="a smaller --lr, or --clip-grad 1, may help",
                 )
         counted = {
             "total": self.standing.total + sum(losses),
