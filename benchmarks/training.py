@@ -30,10 +30,11 @@ from ap_core.pipeline.prune import prune
 from ap_train.data.digits import open_digits
 from ap_train.data.source import IndexedSource
 from ap_train.training.augment import augmentation_of
-from ap_train.training.batches import Augmented, Batch, Share, loader_of, schedule_of
+from ap_train.training.batches import Augmented, Batch, loader_of, schedule_of
 from ap_train.training.loop import fit
 from ap_train.training.options import TrainOptions
 from ap_train.training.presets import options_of
+from ap_train.training.world import World
 from benchmarks.output import Row, show
 
 MODEL, SIZE = "test_convnext", (3, 32, 32)
@@ -89,8 +90,8 @@ def bare_epoch(
     augmented = Augmented(
         images=images, transform=augmentation_of(options, architecture, images), skip=False
     )
-    schedule = schedule_of(options, len(images), Share())
-    passes = list(schedule.passes(0, Share(), accumulate=1, start=0))
+    schedule = schedule_of(options, len(images), World())
+    passes = schedule.passes(0, World(), accumulate=1, start=0)
     optimizer = torch.optim.SGD(
         network.parameters(), lr=options.lr, momentum=options.momentum, nesterov=True,
         weight_decay=options.weight_decay,

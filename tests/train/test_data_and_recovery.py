@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +217,24 @@ def test_batch_norms_are_reestimated_and_nothing_else() -> None:
         "running_mean", "running_var", "num_batches_tracked",
     }  # fmt: skip
     assert not network.training
+
+
+def test_batch_norms_see_one_batch_after_the_other() -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    seen: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    class Source:
+        def calibration(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for _ in range(4):
+                images = torch.zeros(2, 3, 32, 32)
+                alive.append(sum(each() is not None for each in seen))
+                seen.append(weakref.ref(images))
+                yield images, torch.zeros(2)
+                del images
+
+    assert "over 4 batches" in reestimate(network, Source())
+    assert max(alive) <= 2
 
 
 def test_a_network_without_batch_norm_is_left_alone() -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from ap_train.training.options import TrainOptions
 from ap_train.training.presets import options_of
 from ap_train.training.setup import machinery_of
+from ap_train.training.world import World
 
 UPDATES = 12
 
@@ -22,7 +23,7 @@ def options(**more: object) -> TrainOptions:
 def test_the_average_follows_the_weights_by_its_decay(network: nn.Module) -> None:
     """Early on by less: by 1 - n^(-2/3) at update n, if that is less (timm's warm-up)."""
     wanted = {name: value.clone() for name, value in network.named_parameters()}
-    with machinery_of(network, options(ema_decay=0.6), Accelerator()) as machinery:
+    with machinery_of(network, options(ema_decay=0.6), Accelerator(), World()) as machinery:
         for update in range(UPDATES):
             for parameter in network.parameters():
                 parameter.data += 0.01 * torch.randn_like(parameter)
@@ -38,13 +39,13 @@ def test_the_average_follows_the_weights_by_its_decay(network: nn.Module) -> Non
 
 
 def test_without_an_average_the_weights_themselves_are_judged(network: nn.Module) -> None:
-    with machinery_of(network, options(), Accelerator()) as machinery:
+    with machinery_of(network, options(), Accelerator(), World()) as machinery:
         assert machinery.judged() is network
 
 
 def test_every_layer_learns_less_than_the_next_by_the_same_factor(network: nn.Module) -> None:
     given = options(opt="adamw", layer_decay=0.5, sched="constant")
-    with machinery_of(copy.deepcopy(network), given, Accelerator()) as machinery:
+    with machinery_of(copy.deepcopy(network), given, Accelerator(), World()) as machinery:
         machinery.schedule(given, 10)(0)
         groups = machinery.parts.optimizer.param_groups
         rates = {id(p): group["lr"] for group in groups for p in group["params"]}

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ap_core.contracts import DataRequest, DataSource
 from ap_core.errors import ApError
 from ap_core.pipeline.data import open_source
 from ap_core.plugins.registry import Registry
+from ap_train.training.world import world_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -21,20 +22,17 @@ def said_by_main(accelerator: "Accelerator", say: Callable[[], T]) -> T:
 
     Raises: on every process, the expected error that the main one met.
     """
-    said: list[T | ApError | None] = [None]
-    if accelerator.is_main_process:
+    world = world_of(accelerator)
+    said: T | ApError | None = None
+    if world.main:
         try:
-            said = [say()]
+            said = say()
         except ApError as error:
-            said = [error]
-    if accelerator.num_processes > 1:
-        from accelerate.utils import broadcast_object_list
-
-        broadcast_object_list(said)
-    (answer,) = said
+            said = error
+    answer = world.gather(said)[0]
     if isinstance(answer, ApError):
         raise answer
-    return answer  # type: ignore[return-value]
+    return cast("T", answer)
 
 
 def open_together(

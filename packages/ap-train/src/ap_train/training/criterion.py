@@ -30,6 +30,11 @@ class Teacher:
         return said
 
 
+def learnt_from(teacher: Teacher | None, options: TrainOptions) -> Teacher | None:
+    """The teacher, where anything is learnt from it."""
+    return None if options.distillation == "none" else teacher
+
+
 def check_teacher(teacher: Teacher, student: Architecture) -> None:
     """Refuse a teacher of other classes, or that sees other images. Raises: ModelError."""
     theirs, name = teacher.architecture, teacher.architecture.name
@@ -64,7 +69,7 @@ def loss_of(
     own, pupil = output if isinstance(output, tuple) else (output, output)
     smoothing = options.smoothing if targets.ndim == 1 else 0.0
     loss = cross_entropy(own.float(), targets, label_smoothing=smoothing)
-    if taught is None or options.distillation == "none":
+    if taught is None:
         return loss
     alpha = options.distillation_alpha
     return (1 - alpha) * loss + alpha * _distilled(pupil.float(), taught.float(), options)
