@@ -52,6 +52,13 @@ def machine() -> dict[str, str]:
     }
 
 
+def measured_on() -> str:
+    """Processor and the main versions, in short: for rows that are kept beside newer ones."""
+    found = machine()
+    versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "timm", "ap-core"))
+    return f"{found['processor']}; {versions}"
+
+
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []

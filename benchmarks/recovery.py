@@ -4,7 +4,8 @@ Networks are trained, then cut to 50 and 30 % of their MACs with Taylor scores, 
 a few epochs, with and without the uncut network as the teacher. The peer is torch-pruning's
 isomorphic Taylor cut, its ratio bisected to the same MACs (by ap's counter, never above),
 fine-tuned alike. Top-1 on images that nothing was chosen on; mean and spread (largest less
-smallest) over the seeds. Networks that --networks leaves out keep the rows that they have.
+smallest) over the seeds. Networks that --networks leaves out keep the rows that they have: each
+says of how many seeds it is, and on what it was measured.
 """
 
 import argparse
@@ -32,11 +33,11 @@ from ap_core.strategy import Strategy
 from ap_models.counters import count_macs
 from ap_train.batchnorm import reestimate
 from ap_train.data.source import IndexedSource
-from ap_train.evaluation.answers import answers_of
+from ap_train.measuring.answers import answers_of
 from ap_train.training.criterion import Teacher
 from ap_train.training.loop import fit
 from ap_train.training.presets import options_of
-from benchmarks.output import Row, results, show
+from benchmarks.output import Row, measured_on, results, show
 
 SIZE = (3, 32, 32)
 SHARES = (0.5, 0.3)
@@ -89,7 +90,7 @@ def main(words: Sequence[str] = ()) -> None:
         for kind in KINDS:
             kept = [row for row in before if row["network"] == kind.name]
             rows += fresh.get(kind.name, kept)
-        note = f"{given.seeds} seeds, {TUNING['epochs']} epochs"
+        note = f"{TUNING['epochs']} epochs of training"
         show(f"recovery-{data}", rows, about=__doc__ or "", note=note)
 
 
@@ -229,7 +230,8 @@ def _row(kind: Kind, data: str, share: float, found: list[dict[str, float]]) -> 
     keys = [f"{who} {share:g} {point}" for who in ("ap", "tp") for point in points]
     names = [f"{who} {point}" for who in ("ap", "tp") for point in points]
     row: dict[str, object] = {
-        "data": data, "network": kind.name, "MACs %": 100 * share,
+        "data": data, "network": kind.name, "MACs %": 100 * share, "seeds": len(found),
+        "on": measured_on(),
         "baseline": _spread([each["baseline"] for each in found]),
     }  # fmt: skip
     return row | {

@@ -1,8 +1,12 @@
 """What tests of training share: digits, and small networks."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 
 from ap_core.contracts import Architecture, DataRequest
 from ap_train.data.digits import open_digits
@@ -30,3 +34,14 @@ def digits() -> IndexedSource:
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
     return timm.create_model("test_convnext", num_classes=10)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(15):
+            pixels = generator.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    return tmp_path / "images"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_model
@@ -79,10 +80,15 @@ def assert_refused(code: int, words: str, *arguments: object) -> str:
 
 def torchrun(processes: int, *arguments: object) -> subprocess.CompletedProcess[str]:
     """The command on several processes."""
+    return launched(processes, "-m", "ap_core", *arguments)
+
+
+def launched(processes: int, *program: object) -> subprocess.CompletedProcess[str]:
+    """A program on several processes."""
     return subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone",
-            "--nproc_per_node", str(processes), "-m", "ap_core", *map(str, arguments),
+            "--nproc_per_node", str(processes), *map(str, program),
         ],
         capture_output=True, timeout=WAIT, text=True, env=environment(), check=False,
     )  # fmt: skip
@@ -92,5 +98,5 @@ def weights(path: Path, name: str = "best") -> dict[str, torch.Tensor]:
     return load_file(path / "finetune" / f"{name}.safetensors")
 
 
-def training(path: Path) -> dict[str, object]:
+def training(path: Path) -> dict[str, Any]:
     return json.loads((path / "finetune" / "training.json").read_text())

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from ap_train.batchnorm import reestimate
 from ap_train.data.digits import open_digits
 from ap_train.data.folder import open_folder
 from ap_train.data.timm_named import open_timm
-from ap_train.evaluation.answers import measure_accuracy
+from ap_train.measuring.answers import measure_accuracy
 
 ARCHITECTURE = Architecture(
     adapter="resnet", name="timm/test_resnet", num_classes=10, input_size=(3, 32, 32),
@@ -30,17 +32,6 @@ ARCHITECTURE = Architecture(
 def asked(name: str = "digits", **more: object) -> DataRequest:
     settings = {"name": name, "root": None, "architecture": ARCHITECTURE, "calibration": 64}
     return DataRequest(**(settings | more))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    generator = np.random.default_rng(0)
-    for name in ("cats", "dogs"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(15):
-            pixels = generator.integers(0, 255, (40, 50, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
-    return tmp_path / "images"
 
 
 def test_splits_of_digits_are_disjoint_and_repeatable() -> None:
@@ -171,6 +162,36 @@ def test_a_data_set_that_needs_a_library_or_a_network_is_refused() -> None:
         open_timm(asked("hfds/nobody/nothing"))
 
 
+@pytest.mark.parametrize("name", ["wds/imagenet", "tfds/imagenet2012", "hfids/imagenet"])
+def test_a_stream_is_refused_with_a_way_out(name: str) -> None:
+    with pytest.raises(DataError, match=f"{name} is a stream") as caught:
+        open_source(Registry.from_entry_points(), asked(name))
+    assert "unpack it to a folder" in caught.value.hint
+
+
+def test_images_that_were_read_before_are_not_read_again(folder: Path) -> None:
+    everything = {"root": folder, "calibration": 30, "held_out": 12, "on_corrupt": "skip"}
+    broken = Path(open_folder(asked("folder", **everything)).split(Split.REPORT).name(0))
+    broken.write_bytes(b"no image")
+    first = open_folder(asked("folder", **everything))
+    assert first.skipped == (str(broken),)
+    for image in folder.rglob("*.png"):
+        image.write_bytes(b"x" * image.stat().st_size)
+    again = open_folder(asked("folder", **everything, before=first.record()))
+    assert again.record() == first.record()
+    assert len(open_folder(asked("folder", **everything)).skipped) > 1
+
+
+def test_images_that_changed_are_read_again(folder: Path) -> None:
+    before = open_folder(asked("folder", root=folder)).record()
+    for image in folder.rglob("*.png"):
+        image.write_bytes(b"no image")
+    with pytest.raises(DataError, match="images cannot be read"):
+        open_folder(asked("folder", root=folder, before=before))
+    with pytest.raises(DataError, match="images cannot be read"):
+        open_folder(asked("folder", root=folder, seed=1, before=before))
+
+
 def test_accuracy_counts_every_image_once_and_restores_the_mode() -> None:
     network = timm.create_model("test_resnet", num_classes=10).train()
     found = measure_accuracy(network, input_size=(3, 32, 32), data=open_digits(asked()))
@@ -196,6 +217,24 @@ def test_batch_norms_are_reestimated_and_nothing_else() -> None:
         "running_mean", "running_var", "num_batches_tracked",
     }  # fmt: skip
     assert not network.training
+
+
+def test_batch_norms_see_one_batch_after_the_other() -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    seen: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    class Source:
+        def calibration(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            for _ in range(4):
+                images = torch.zeros(2, 3, 32, 32)
+                alive.append(sum(each() is not None for each in seen))
+                seen.append(weakref.ref(images))
+                yield images, torch.zeros(2)
+                del images
+
+    assert "over 4 batches" in reestimate(network, Source())
+    assert max(alive) <= 2
 
 
 def test_a_network_without_batch_norm_is_left_alone() -> None:

@@ -47,13 +47,13 @@ from ap_train import plugin as ap_train_plugin
 from ap_train.data.digits import open_digits
 from ap_train.data.folder import read_folder
 from ap_train.data.splits import draw
-from ap_train.evaluation.across import answers_across
 from ap_train.evaluation.evaluate import Own, evaluate
 from ap_train.evaluation.intervals import paired_share, share
 from ap_train.evaluation.options import EvalOptions
 from ap_train.evaluation.seen import seen_before
 from ap_train.finetuning.finetune import finetune
 from ap_train.finetuning.options import FinetuneOptions
+from ap_train.measuring.across import answers_across
 from ap_train.training.presets import options_of
 
 CLASSES = 7
@@ -152,7 +152,7 @@ def test_a_baseline_is_compared_with_image_by_image(greys, table) -> None:
     before, after = found.baseline.answers, found.network.answers
     assert np.array_equal(before.labels, after.labels)
     assert found.difference is not None
-    assert found.difference.top1 == paired_share(before.first, after.first)
+    assert found.difference.top1 == paired_share(before.top1, after.top1)
     assert found.difference.loss.value == pytest.approx((after.losses - before.losses).mean())
     assert found.difference.top1.value == pytest.approx(
         found.network.accuracy.top1.value - found.baseline.accuracy.top1.value

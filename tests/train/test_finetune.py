@@ -1,15 +1,23 @@
 """`ap finetune` and its Python API, on runs of small networks trained on digits."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from accelerate.tracking import (
+    LOGGER_TYPE_TO_CLASS,
+    GeneralTracker,
+    get_available_trackers,
+    register_tracker_class,
+)
 from runs import (
     TERSE,
     ap,
@@ -23,10 +31,11 @@ from runs import (
 )
 
 from ap_core import load_model
-from ap_core.errors import RunError, UsageError
-from ap_train.finetuning.finetune import Given, finetune
+from ap_core.errors import ModelError, RunError, UsageError
+from ap_core.runs.directory import RunDirectory
+from ap_train.finetuning.finetune import Given, finetune, resume
 from ap_train.finetuning.options import FinetuneOptions
-from ap_train.training.presets import options_of
+from ap_train.finetuning.trackers import check_tracker
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +48,11 @@ def resnet(digits, architecture, tmp_path_factory) -> Path:
     return pruned_run("test_resnet", digits, architecture, tmp_path_factory.mktemp("resnet"))
 
 
+SETTINGS = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-3}
+
+
 def quick(**more: object) -> FinetuneOptions:
-    settings = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-3, **more}
-    return FinetuneOptions(training=options_of("short", settings))
+    return FinetuneOptions.of("short", {**SETTINGS, **more})
 
 
 def test_a_run_is_trained_and_its_weights_are_those_of_the_best_epoch(resnet, tmp_path) -> None:
@@ -103,14 +114,6 @@ def test_processes_and_passes_change_nothing_but_the_time(convnext, tmp_path) ->
     assert alone["after"]["top1"] == pytest.approx(shared["after"]["top1"], abs=1 / 359)
 
 
-def test_batch_norms_on_two_processes_end_alike(resnet, tmp_path) -> None:
-    run = copied(resnet, tmp_path)
-    done = torchrun(2, "finetune", run, *TERSE, "--max-steps", 4, "--workers", 0, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["epochs"] == 1
-    assert load_model(run)(torch.zeros(1, 3, 32, 32)).isfinite().all()
-
-
 def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None:
     arguments = (
         *TERSE, "--epochs", 3, "--checkpoint-steps", 5, "--auto-augment", "rand-m9-mstd0.5",
@@ -140,9 +143,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None
     for name in ("best.safetensors", "last.safetensors"):
         one, other = (run / "finetune" / name for run in (whole, killed))
         assert one.read_bytes() == other.read_bytes()
-    same = ("history", "after", "best")
-    for key in same[1:]:
-        assert training(whole)[key] == training(killed)[key]
+    assert untimed(training(whole)) == untimed(training(killed))
     again = ap("finetune", killed, "--resume", "--json")
     assert json.loads(again.stdout)["epochs"] == 3
 
@@ -180,6 +181,167 @@ def test_a_full_disk_keeps_the_last_state_and_the_training_goes_on(convnext, tmp
         subprocess.run(["umount", str(place)], check=True)
 
 
+def untimed(record: dict[str, Any]) -> object:
+    """What a training came to, but for the time that it took."""
+    timeless = [{**epoch, "seconds": 0, "speed": 0} for epoch in record["history"]]
+    return timeless, record["best"], record["before"], record["after"], record["baseline"]
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+
+from ap_train.finetuning.finetune import finetune, resume
+from ap_train.finetuning.options import FinetuneOptions
+
+run, moment, options = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+
+def die(event, arguments):
+    if event not in ("os.rename", "os.remove"):
+        return
+    place = Path(str(arguments[1 if event == "os.rename" else 0])).relative_to(run)
+    last = place.name != "training.json" or '"status": "done"' in Path(arguments[0]).read_text()
+    if str(place) == moment and last:
+        os._exit(9)
+
+
+sys.addaudithook(die)
+if options:
+    finetune(run, FinetuneOptions.model_validate_json(options))
+else:
+    resume(run)
+"""
+"""A training that dies just before a file gets to its place, or leaves it."""
+
+
+def test_a_training_killed_at_any_of_its_last_writes_goes_on_to_the_trained_weights(
+    convnext, tmp_path
+) -> None:
+    moments = (
+        "finetune/last.safetensors", "run.json", "finetune/training.json", "report.html",
+        "finetune/state.safetensors",
+    )  # fmt: skip
+    options = quick(epochs=1, workers=0)
+    (tmp_path / "whole").mkdir()
+    whole = finetune(copied(convnext, tmp_path / "whole"), options)
+    run = copied(convnext, tmp_path)
+    for moment in moments:
+        asked = "" if (run / "finetune").exists() else options.model_dump_json()
+        died = subprocess.run(
+            [sys.executable, "-c", DYING, run, moment, asked],
+            env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert died.returncode == 9, died.stderr
+        with pytest.raises(RunError, match=r"training that stopped|trained already") as caught:
+            finetune(run, options)
+        assert "--resume" in caught.value.hint
+    done = resume(run)
+    assert (untimed(training(run)), training(run)["status"]) == (
+        untimed(training(whole.path)), "done",
+    )  # fmt: skip
+    for name in ("best", "last"):
+        assert all(
+            torch.equal(weights(run, name)[n], t) for n, t in weights(whole.path, name).items()
+        )
+    assert done.record.finetuned == whole.record.finetuned
+    assert RunDirectory.open(run).record().finetuned == whole.record.finetuned
+    image = torch.randn(1, 3, 32, 32)
+    assert torch.equal(load_model(run)(image), whole.module(image))
+    assert "fine-tuned" in (run / "report.html").read_text()
+    assert not (run / "finetune" / "state.safetensors").exists()
+
+
+def test_a_training_that_left_no_state_makes_way_for_another(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    assert_refused(2, "unknown optimizer 'adamx'", "finetune", run, "--opt", "adamx")
+    assert not (run / "finetune").exists()
+    wild = ("--lr", "1e30", "--opt", "sgd", *TERSE)
+    assert "smaller --lr" in assert_refused(1, "at update", "finetune", run, *wild)
+    assert training(run)["status"] == "failed"
+    done = finetune(run, quick())
+    assert done.training.status == "done"
+    with pytest.raises(RunError, match="was trained already") as caught:
+        finetune(run, quick())
+    assert f"remove {run / 'finetune'}" in caught.value.hint
+
+
+def test_no_teacher_is_loaded_where_nothing_is_learnt_from_one(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    record = json.loads((run / "run.json").read_text())
+    record["weights"]["checkpoint"] = str(tmp_path / "gone.safetensors")
+    (run / "run.json").write_text(json.dumps(record))
+    done = finetune(run, quick(distillation="none"))
+    assert training(run)["teacher"] == done.training.teacher == ""
+    assert done.training.baseline is None
+
+
+def test_a_network_without_a_teacher_learns_from_labels_alone(convnext, tmp_path) -> None:
+    (tmp_path / "other").mkdir()
+    one = finetune(copied(convnext, tmp_path), quick(distillation="none"))
+    options = FinetuneOptions.of("short", {**SETTINGS, "workers": 0}, teacher="none")
+    other = finetune(copied(convnext, tmp_path / "other"), options)
+    assert options.training.distillation == "none"
+    assert untimed(training(one.path)) == untimed(training(other.path))
+
+
+def test_a_teacher_that_sees_other_images_is_refused(convnext, resnet, tmp_path) -> None:
+    run, teacher = copied(convnext, tmp_path), tmp_path / "teacher"
+    shutil.copytree(resnet, teacher)
+    record = json.loads((teacher / "run.json").read_text())
+    record["architecture"]["input_size"] = [3, 64, 64]
+    (teacher / "run.json").write_text(json.dumps(record))
+    options = FinetuneOptions(training=quick().training, teacher=str(teacher))
+    with pytest.raises(ModelError, match="sees images of 3 x 64 x 64, the network 3 x 32 x 32"):
+        finetune(run, options)
+    assert not (run / "finetune").exists()
+
+
+class Recorder(GeneralTracker):
+    """Remembers what it was told."""
+
+    name = "recorder"
+    requires_logging_directory = False
+    told: ClassVar[list[tuple[str, object]]] = []
+
+    def __init__(self, project: str) -> None:
+        super().__init__()
+        self.told.append(("project", project))
+
+    @property
+    def tracker(self) -> None:
+        return None
+
+    def store_init_configuration(self, values: dict[str, object]) -> None:
+        self.told.append(("settings", values))
+
+    def log(self, values: dict[str, object], step: int | None = None) -> None:
+        self.told.append((f"epoch {step}", values))
+
+    def finish(self) -> None:
+        self.told.append(("finish", None))
+
+
+def test_a_tracker_is_told_the_settings_and_every_epoch(convnext, tmp_path) -> None:
+    register_tracker_class(Recorder)
+    options = quick(epochs=2, max_steps=None, batch_size=512)
+    done = finetune(copied(convnext, tmp_path), options, given=Given(track="recorder"))
+    told = dict(Recorder.told)
+    assert list(told) == ["project", "settings", "epoch 0", "epoch 1", "finish"]
+    assert told["settings"]["batch_size"] == "512"
+    for number, epoch in enumerate(done.training.history):
+        assert told[f"epoch {number}"] == epoch.model_dump(exclude={"epoch"})
+
+
+def test_a_tracker_that_is_not_installed_is_refused_with_what_installs_it() -> None:
+    missing = next(
+        str(name) for name in LOGGER_TYPE_TO_CLASS if name not in get_available_trackers()
+    )
+    with pytest.raises(UsageError, match=f"the tracker '{missing}' is not installed") as caught:
+        check_tracker(missing)
+    assert f"pip install {missing}" in caught.value.hint
+
+
 def _wait_for_state(run: Path, running: subprocess.Popen[bytes]) -> None:
     """Until the process has begun to train, and there is something to go on with."""
     before = _moment(run)
@@ -203,10 +365,13 @@ def test_random_weights_are_not_trained_unawares(tmp_path) -> None:
     words = "are random: there is nothing in them to recover"
     refused = assert_refused(2, words, "finetune", tmp_path / "run", "--data", "digits")
     assert "--from-scratch" in refused
+    words = "the weights of the uncut network are random: there is nothing to learn from it"
+    arguments = ("finetune", tmp_path / "run", "--data", "digits", "--from-scratch")
+    assert "--teacher none" in assert_refused(2, words, *arguments)
     assert not (tmp_path / "run" / "finetune").exists()
     done = ap(
         "finetune", tmp_path / "run", "--data", "digits", "--from-scratch", "--max-steps", 2,
-        *TERSE, "--json",
+        *TERSE, "--teacher", "none", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)["accuracy"]) == {"pruned", "fine-tuned"}
@@ -219,7 +384,10 @@ def test_random_weights_are_not_trained_unawares(tmp_path) -> None:
         (("--teacher", "test_vitt"), 2, "did you mean"),
         (("--preset", "resnt"), 2, "resnet"),
         (("--opt", "adamx"), 2, "unknown optimizer 'adamx'"),
-        (("--track", "nobody"), 2, "the tracker 'nobody' is not to be had here"),
+        (("--track", "tensorbord"), 2, "unknown tracker 'tensorbord'"),
+        (("--teacher", "test_resnet", "--distillation", "none"), 2, "nothing would be learnt from"),
+        (("--teacher", "none", "--distillation", "hard"), 2, "--distillation hard cannot be given"),
+        (("--teacher-checkpoint", "a"), 2, "--teacher-checkpoint cannot be given: no teacher"),
         (("--data", "nowhere/at/all"), 1, "there is no folder nowhere/at/all"),
         (("--amp", "fp16"), 2, "--amp fp16 is not to be had here"),
         (("--sync-bn",), 2, "--sync-bn needs GPUs"),
@@ -245,8 +413,6 @@ def test_other_options_do_not_go_with_resume(convnext, tmp_path) -> None:
 
 
 def test_a_run_in_use_is_left_alone(convnext, tmp_path) -> None:
-    from ap_core.runs.directory import RunDirectory
-
     run = copied(convnext, tmp_path)
     with RunDirectory.resume(run, note=print):
         assert_refused(1, "in use", "finetune", run, *TERSE)
@@ -262,10 +428,8 @@ def test_a_teacher_that_changed_is_refused(convnext, tmp_path) -> None:
         finetune(run, quick())
     record["weights"]["checkpoint"] = str(tmp_path / "gone.safetensors")
     (run / "run.json").write_text(json.dumps(record))
-    with pytest.raises(UsageError, match="the uncut network cannot be had to learn from"):
+    with pytest.raises(UsageError, match="the uncut network cannot be had: "):
         finetune(run, quick())
-    done = finetune(run, FinetuneOptions(training=quick().training, teacher="none"))
-    assert done.training.teacher == ""
 
 
 def test_another_run_can_be_the_teacher(convnext, resnet, tmp_path) -> None:

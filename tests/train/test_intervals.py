@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from ap_core.errors import DataError
 from ap_train.evaluation.intervals import Estimate, mean, paired_mean, paired_share, share
 
 Z = 1.959963984540054
@@ -42,6 +43,12 @@ def test_a_mean_has_the_normal_distributions_interval() -> None:
     assert found.value == 3.0
     assert found.low == pytest.approx(3 - Z * error)
     assert found.high == pytest.approx(3 + Z * error)
+
+
+def test_a_mean_of_one_value_has_no_interval_and_is_refused() -> None:
+    with pytest.raises(DataError, match="one image says nothing of how sure a mean is") as caught:
+        mean(np.array([0.5]))
+    assert "two or more" in caught.value.hint
 
 
 def test_a_paired_difference_has_bonett_and_prices_interval() -> None:

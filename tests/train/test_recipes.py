@@ -1,11 +1,15 @@
 """`ap run`: recipes from beginning to end, and what is not done again."""
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from runs import ap, assert_refused, pruned_run, torchrun
+from safetensors.torch import load_file, save_file
 
+from ap_core.cli.main import run
 from ap_core.errors import UnknownNameError, UsageError
 from ap_train.recipes.recipe import RECIPES, read_recipe
 from ap_train.training.presets import PRESETS
@@ -79,7 +83,7 @@ def test_a_shipped_recipe_goes_through_every_stage_on_images_of_full_size(tmp_pa
     few = (
         "prune.weights=random", "prune.num_classes=32", "prune.batch_size=4", "prune.held_out=32",
         "prune.calibration_batches=1", "finetune.from_scratch=true", "finetune.max_steps=1",
-        "finetune.batch_size=4", "finetune.warmup_epochs=0",
+        "finetune.batch_size=4", "finetune.warmup_epochs=0", "finetune.teacher=none",
     )  # fmt: skip
     arguments = [word for each in few for word in ("--set", each)]
     done = ap(
@@ -94,6 +98,116 @@ def test_a_shipped_recipe_goes_through_every_stage_on_images_of_full_size(tmp_pa
     assert record["architecture"]["input_size"] == [3, 224, 224]
 
 
+SHORT = ("--set", "benchmark=false", "--set", "finetune.max_steps=1")
+
+
+@pytest.fixture(scope="session")
+def followed(trained: Path, tmp_path_factory) -> Path:
+    """A directory with a checkpoint, a recipe, and the run that came of them."""
+    place = tmp_path_factory.mktemp("followed")
+    shutil.copy(trained, place / "trained.safetensors")
+    (place / "small.toml").write_text(RECIPE.format(checkpoint=place / "trained.safetensors"))
+    done = ap("run", place / "small.toml", "--output", place / "run", *SHORT)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+@pytest.fixture
+def again(followed: Path, tmp_path: Path) -> Path:
+    """The same in a place of its own, to be changed."""
+    place = tmp_path / "again"
+    shutil.copytree(followed, place)
+    for document in (place / "small.toml", place / "run" / "run.json"):
+        replace_in(document, str(followed), str(place))
+    return place
+
+
+def replace_in(path: Path, before: str, after: str) -> None:
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+
+
+def follow(place: Path, *more: str) -> dict[str, str]:
+    """What is done of each stage when the recipe is followed again."""
+    out, err = io.StringIO(), io.StringIO()
+    words = ["run", str(place / "small.toml"), "--output", str(place / "run"), *SHORT, *more]
+    code = run([*words, "--json"], environment={"COLUMNS": "160"}, out=out, err=err)
+    assert code == 0, err.getvalue()
+    return json.loads(out.getvalue())["stages"]
+
+
+def refused(place: Path, words: str) -> None:
+    """See that the recipe is not followed again, and what is said of it."""
+    command = ("run", place / "small.toml", "--output", place / "run", *SHORT)
+    assert "name another directory with --output" in assert_refused(1, words, *command)
+
+
+def test_other_weights_in_the_same_file_are_not_taken_for_those_that_were_pruned(
+    again: Path,
+) -> None:
+    weights = load_file(again / "trained.safetensors")
+    save_file({n: 2 * tensor for n, tensor in weights.items()}, again / "trained.safetensors")
+    refused(again, "weights of the uncut network are not those that the run was pruned with")
+
+
+@pytest.mark.parametrize("document", ["run.json", "finetune/training.json"])
+def test_other_images_are_not_taken_for_those_that_a_stage_was_made_with(
+    again: Path, document: str
+) -> None:
+    kept = json.loads((again / "run" / document).read_text())["data"]["splits"]
+    replace_in(again / "run" / document, kept["train"]["sha256"], "0" * 64)
+    refused(again, "the images are not those that")
+
+
+def test_an_evaluation_names_all_that_it_depends_on(again: Path) -> None:
+    document = again / "run" / "evaluation.json"
+    inputs = json.loads(document.read_text())["inputs"]
+    record = json.loads((again / "run" / "run.json").read_text())
+    assert inputs["baseline"] == record["weights"]["sha256"]
+    assert inputs["data"] == record["data"]
+    assert inputs["split"] == "report"
+    assert set(follow(again).values()) == {"there already"}
+    for name in ("weights", "baseline"):
+        replace_in(document, inputs[name], "0" * 64)
+        assert follow(again)["evaluate"] == "done"
+        assert json.loads(document.read_text())["inputs"] == inputs
+
+
+def test_a_training_whose_report_was_not_written_is_ended(again: Path) -> None:
+    (again / "run" / "report.html").unlink()
+    (again / "run" / "finetune" / "state.safetensors").touch()
+    assert follow(again)["finetune"] == "done"
+    assert (again / "run" / "report.html").exists()
+    assert follow(again)["finetune"] == "there already"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ((), "the recipe trains, and names no images"),
+        (("finetune.teacher=none", "finetune.distillation=soft"), "--distillation soft cannot be"),
+    ],
+)
+def test_what_a_later_stage_would_refuse_is_refused_before_the_first(
+    tmp_path: Path, settings: tuple[str, ...], words: str
+) -> None:
+    arguments = [word for each in settings for word in ("--set", each)]
+    command = ("run", "resnet50-2.06g", "--output", tmp_path / "run", *arguments)
+    assert_refused(2, words, *command)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_without_images_is_not_evaluated_in_silence(recipe: Path, tmp_path: Path) -> None:
+    text = recipe.read_text().replace('data = "digits"\n', "")
+    recipe.write_text(text[: text.index("[finetune]")])
+    command = ("run", recipe, "--output", tmp_path / "run", "--set", "benchmark=false")
+    words = "the recipe evaluates, and names no images"
+    assert "--set evaluate=false" in assert_refused(2, words, *command)
+    assert not (tmp_path / "run").exists()
+    done = ap(*command, "--set", "evaluate=false", "--json")
+    assert json.loads(done.stdout)["stages"] == {"prune": "done"}, done.stderr
+
+
 @pytest.mark.parametrize("name", RECIPES.names())
 def test_shipped_recipes_are_whole(name: str) -> None:
     recipe = read_recipe(name)
@@ -104,6 +218,14 @@ def test_shipped_recipes_are_whole(name: str) -> None:
     assert options.target_macs.endswith("G")
     assert training is not None
     assert training.training.preset in PRESETS
+
+
+def test_recipes_of_transformers_learn_from_the_teacher_of_their_source() -> None:
+    training = read_recipe("deit-2.61g").finetune_options()
+    assert training is not None
+    assert training.teacher == "regnety_160.deit_in1k"
+    assert training.training.distillation == "hard"
+    assert (training.training.batch_size, training.training.lr) == (2048, 5e-4)
 
 
 def test_what_is_set_goes_over_the_recipe() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch.nn import Module
@@ -9,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ap_core.contracts import DataSource
 from ap_core.errors import DataError
-from ap_train.evaluation.answers import evaluating
+from ap_train.measuring.answers import evaluating
 
 
 def reestimate(module: Module, data: DataSource) -> str:
@@ -21,16 +22,19 @@ def reestimate(module: Module, data: DataSource) -> str:
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not norms:
         return ""
-    batches = [images for images, _ in data.calibration() if len(images) > 1]
-    if not batches:
+    batches = (images for images, _ in data.calibration() if len(images) > 1)
+    first = next(batches, None)
+    if first is None:
         raise DataError(
             "there is no calibration batch of two images or more, to re-estimate statistics with",
             hint="give a larger --batch-size, or --recover none",
         )
+    place, count = next(module.parameters()).device, 0
     with evaluating(module), torch.no_grad(), _averaging(norms):
-        for images in batches:
-            module(images)
-    return f"statistics of {len(norms)} batch norms re-estimated over {len(batches)} batches"
+        for images in chain([first], batches):
+            module(images.to(place))
+            count += 1
+    return f"statistics of {len(norms)} batch norms re-estimated over {count} batches"
 
 
 @contextmanager

@@ -3,32 +3,40 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from ap_core.contracts import ModelRequest, WeightsPolicy
-from ap_core.errors import RunError
+from ap_core.errors import RunError, UsageError
 from ap_core.pipeline.environment import environment
-from ap_core.pipeline.opening.reload import load_model
+from ap_core.pipeline.opening.data import open_source
+from ap_core.pipeline.opening.reload import load_model, request_again
 from ap_core.pipeline.opening.subject import load_subject
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.pipeline.prune import prune
 from ap_core.pipeline.prune import resume as resume_prune
 from ap_core.plugins.registry import Registry
-from ap_core.runs.directory import RECORD, TRAINED, WEIGHTS, RunDirectory
+from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.documents import Document, parse, readable
 from ap_core.runs.files import write
-from ap_core.runs.records import Record
+from ap_core.runs.records import Record, RunRecord
 from ap_core.runs.schema import SCHEMA
 from ap_train.evaluation.document import evaluation_document
 from ap_train.evaluation.evaluate import Own, evaluate
 from ap_train.evaluation.options import EvalOptions
 from ap_train.finetuning.finetune import Given, finetune
 from ap_train.finetuning.finetune import resume as resume_finetune
+from ap_train.finetuning.keeper import has_state
 from ap_train.finetuning.options import FinetuneOptions
+from ap_train.finetuning.teachers import check_teaching
+from ap_train.processes import said_by_main
 from ap_train.recipes.recipe import Recipe
+from ap_train.runs.images import images_asked_for
+from ap_train.runs.networks import is_run, uncut_network
+from ap_train.runs.options import ImageOptions
+from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
 
 if TYPE_CHECKING:
@@ -68,22 +76,26 @@ def run_recipe(
 
     A stage whose result is there, made of the same inputs, is skipped; one that was stopped goes
     on. With several processes, all train and evaluate, and the main one does the rest.
-    Raises: RunError where the directory holds something else; else as the stages do.
+    Raises: UsageError where stages have no images; RunError where the directory holds something
+    else, or was made of other weights or images; else as the stages do.
     """
     registry = registry or Registry.from_entry_points()
     options, training = recipe.prune_options(), recipe.finetune_options()
-    accelerator = accelerator or accelerator_of((training or FinetuneOptions()).training)
+    _check_images(recipe, options, training)
+    accelerator = accelerator or accelerator_of(training.training if training else TrainOptions())
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
     stage = _Stages(output, accelerator, command, registry, progress)
-    stages = {"prune": stage.prune(options)}
+    stages = {"prune": said_by_main(accelerator, lambda: stage.prune(options))}
     if training is not None:
         stages["finetune"] = stage.finetune(training)
     evaluation = benchmark = None
-    if recipe.evaluate and options.data:
-        stages["evaluate"], evaluation = stage.kept(EVALUATION, stage.evaluation)
+    if recipe.evaluate:
+        stages["evaluate"], evaluation = stage.kept(
+            EVALUATION, stage.evaluation, stage.inputs_of_evaluation
+        )
     if recipe.benchmark:
         stages["benchmark"], benchmark = stage.kept(
-            BENCHMARK, stage.benchmark, machine=environment()
+            BENCHMARK, stage.benchmark, stage.inputs_of_benchmark
         )
     return RecipeResult(
         path=output,
@@ -92,6 +104,24 @@ def run_recipe(
         benchmark=benchmark,
         main=accelerator.is_main_process,
     )
+
+
+def _check_images(recipe: Recipe, options: PruneOptions, training: FinetuneOptions | None) -> None:
+    """See, before any work, that stages that need images or a teacher have them.
+
+    Raises: UsageError.
+    """
+    if training is not None:
+        check_teaching(training)
+    if options.data or (training is not None and training.data):
+        return
+    if training is not None:
+        raise UsageError("the recipe trains, and names no images", hint="give some with --data")
+    if recipe.evaluate:
+        raise UsageError(
+            "the recipe evaluates, and names no images",
+            hint="give some with --data, or leave that out with --set evaluate=false",
+        )
 
 
 class _Stages:
@@ -112,15 +142,8 @@ class _Stages:
         self.progress = progress
 
     def prune(self, options: PruneOptions) -> str:
-        """Prune, or go on; on the main process. Raises: RunError for a run of other options."""
-        said = THERE
-        if self.accelerator.is_main_process:
-            said = self._prune(options)
-        self.accelerator.wait_for_everyone()
-        return said
-
-    def _prune(self, options: PruneOptions) -> str:
-        if not (self.output / RECORD).exists():
+        """Prune, or go on; on the main process. Raises: RunError for a run of other inputs."""
+        if not is_run(self.output):
             prune(
                 options,
                 output=self.output,
@@ -129,7 +152,7 @@ class _Stages:
                 progress=self.progress,
             )
             return DONE
-        record = RunDirectory.open(self.output).record()
+        record = self._record()
         before = PruneOptions.parse(record.options)
         # What was left open was filled in when the run began.
         left_open = {
@@ -139,43 +162,63 @@ class _Stages:
         if before != asked:
             raise RunError(
                 f"{self.output} holds a run of other options: {_difference(before, asked)}",
-                hint="name another directory with --output",
+                hint=ELSEWHERE,
             )
-        if record.status == "done":
-            return THERE
-        resume_prune(self.output, registry=self.registry, progress=self.progress)
-        return DONE
+        if record.status != "done":
+            resume_prune(self.output, registry=self.registry, progress=self.progress)
+            return DONE
+        if options.checkpoint is not None:
+            self._check_weights(record)
+        if options.data:
+            self._check_same_images(ImageOptions(), record.data)
+        return THERE
 
     def finetune(self, options: FinetuneOptions) -> str:
-        """Train, or go on. Raises: RunError for a training with other options."""
-        given = Given(accelerator=self.accelerator, command=self.command)
+        """Train, or go on. Raises: RunError for a training with other inputs."""
+        standing = said_by_main(self.accelerator, lambda: self._standing(options))
+        if standing == "done":
+            return THERE
+        begin = partial(finetune, options=options) if standing == "absent" else resume_finetune
+        begin(
+            self.output,
+            given=Given(accelerator=self.accelerator, command=self.command),
+            registry=self.registry,
+            progress=self.progress,
+        )
+        return DONE
+
+    def _standing(self, options: FinetuneOptions) -> Literal["absent", "stopped", "done"]:
+        """How far the training is. Raises: RunError for one with other inputs."""
         training = RunDirectory.open(self.output).training()
         if training is None:
-            finetune(
-                self.output, options, given=given, registry=self.registry, progress=self.progress
-            )
-            return DONE
+            return "absent"
         before = FinetuneOptions.model_validate(training.options)
         if before != options:
             raise RunError(
                 f"{self.output} was trained with other options: {_difference(before, options)}",
-                hint="name another directory with --output",
+                hint=ELSEWHERE,
             )
-        if training.status == "done":
-            return THERE
-        resume_finetune(self.output, given=given, registry=self.registry, progress=self.progress)
-        return DONE
+        if training.status != "done" or has_state(self.output):
+            return "stopped"
+        self._check_same_images(options, training.data)
+        return "done"
 
     def kept(
-        self, name: str, make: Callable[[], Document | None], **inputs: object
+        self,
+        name: str,
+        make: Callable[[], Document | None],
+        inputs: Callable[[], Mapping[str, object]],
     ) -> tuple[str, Document | None]:
-        """Document of this name, made anew where the weights or other inputs have changed."""
+        """Document of this name, made anew where its inputs have changed; the main process says."""
         place = self.output / name
-        wanted = json.loads(json.dumps({"weights": self._weights(), **inputs}))
-        there = parse(place.read_bytes(), where=str(place)) if place.exists() else {}
-        # All have looked before the main process writes.
-        self.accelerator.wait_for_everyone()
-        if there.get("inputs") == wanted:
+
+        def look() -> tuple[Document, Document | None]:
+            wanted: Document = json.loads(json.dumps(inputs()))
+            there = parse(place.read_bytes(), where=str(place)) if place.exists() else {}
+            return wanted, there if there.get("inputs") == wanted else None
+
+        wanted, there = said_by_main(self.accelerator, look)
+        if there is not None:
             return THERE, there
         made = make()
         if made is not None:
@@ -188,28 +231,35 @@ class _Stages:
         """Accuracy with intervals, beside the uncut network; None on all but the main process."""
         found = evaluate(
             self.output,
-            EvalOptions(),
+            EvalOptions(split=SPLIT),
             own=Own(accelerator=self.accelerator),
             registry=self.registry,
             progress=self.progress,
         )
         return evaluation_document(found, per_class=False) if found.main else None
 
+    def inputs_of_evaluation(self) -> Mapping[str, object]:
+        """What an evaluation depends on: both networks, and the images."""
+        record = self._record()
+        training = RunDirectory.open(self.output).training() if record.finetuned else None
+        asked = ImageOptions.within({} if training is None else training.options)
+        return {
+            "weights": self._weights(record),
+            "baseline": record.weights.sha256,
+            "split": SPLIT,
+            "data": self._images(asked, record.data if training is None else training.data),
+        }
+
     def benchmark(self) -> Document | None:
         """Latency of the whole network and of the small one, by the meter that is offered."""
         if not self.accelerator.is_main_process:
             return None
-        record = RunDirectory.open(self.output).record()
+        record = self._record()
         size = record.architecture.input_size
         meter = self.registry.meters["latency"].make()
-        request = ModelRequest(
-            name=record.architecture.name,
-            num_classes=record.architecture.num_classes,
-            input_size=size,
-            weights=WeightsPolicy.RANDOM,
-        )
+        whole = load_subject(self.registry, request_again(record.architecture), Silent())
         networks = {
-            "whole": load_subject(self.registry, request, Silent()).loaded.module,
+            "whole": whole.loaded.module,
             "pruned": load_model(self.output, registry=self.registry),
         }
         with self.progress.progress(None, "measuring latency"):
@@ -218,15 +268,42 @@ class _Stages:
                 for name, module in networks.items()
             }
 
-    def _weights(self) -> str:
-        record = RunDirectory.open(self.output).record()
+    def inputs_of_benchmark(self) -> Mapping[str, object]:
+        """What a latency depends on: the network, and the machine."""
+        return {"weights": self._weights(self._record()), "machine": environment()}
+
+    def _record(self) -> RunRecord:
+        return RunDirectory.open(self.output).record()
+
+    def _weights(self, record: RunRecord) -> str:
         name = WEIGHTS if record.finetuned is None else TRAINED
         with (self.output / name).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def _images(self, asked: ImageOptions, before: Mapping[str, object] | None) -> Document:
+        """Record of the images as they are now. before: what was kept of them."""
+        request = replace(images_asked_for(self._record(), asked), before=before)
+        found: Document = json.loads(json.dumps(open_source(self.registry, request).record()))
+        return found
+
+    def _check_same_images(self, asked: ImageOptions, before: Mapping[str, object] | None) -> None:
+        if self._images(asked, before) != before:
+            raise RunError(
+                f"the images are not those that {self.output} was made with",
+                hint=f"put them back, or {ELSEWHERE}",
+            )
+
+    def _check_weights(self, record: RunRecord) -> None:
+        try:
+            uncut_network(self.registry, record, None, self.progress)
+        except UsageError as error:
+            raise RunError(error.message, hint=f"{error.hint}, or {ELSEWHERE}") from error
+
 
 DONE = "done"
 THERE = "there already"
+ELSEWHERE = "name another directory with --output"
+SPLIT: Literal["report"] = "report"
 
 
 def _difference(before: Record, after: Record) -> str:

@@ -27,9 +27,10 @@ def ap_datasets() -> Iterable[DatasetOffer]:
         ),
         DatasetOffer(
             name="timm",
-            summary="data sets of timm: hfds/NAME, wds/NAME, tfds/NAME, torch/NAME",
+            summary="data sets of timm: hfds/NAME, torch/NAME",
             load="ap_train.data.timm_named:open_timm",
-            prefixes=("hfds/", "wds/", "tfds/", "torch/"),
+            # Of the last three, only why they cannot be had.
+            prefixes=("hfds/", "torch/", "wds/", "tfds/", "hfids/"),
         ),
     ]
 
@@ -41,7 +42,7 @@ def ap_meters() -> Iterable[MeterOffer]:
         MeterOffer(
             name="accuracy",
             summary="loss, top-1 and top-5 on held-out images",
-            load="ap_train.evaluation.answers:measure_accuracy",
+            load="ap_train.measuring.answers:measure_accuracy",
         )
     ]
 

@@ -42,6 +42,8 @@ class DataRequest:
     held_out: how many judge trials, and as many again report; None for a share, and for all that
         the data set itself sets apart for reporting.
     on_corrupt: "skip" or "refuse".
+    before: record of the source that was opened for the same images before: of splits that are the
+        same, nothing needs to be found out again; None where there is none.
     """
 
     name: str
@@ -52,6 +54,7 @@ class DataRequest:
     held_out: int | None = None
     seed: int = 0
     on_corrupt: str = "refuse"
+    before: Mapping[str, object] | None = None
 
 
 @runtime_checkable

@@ -10,8 +10,6 @@ from ap_train.cli.image_options import with_image_options
 from ap_train.cli.training_options import settings_of, training_options
 from ap_train.cli.views import finetuned_document, show_finetuned
 from ap_train.finetuning.options import FinetuneOptions
-from ap_train.finetuning.trackers import check_tracker
-from ap_train.training.presets import options_of
 
 WITH_RESUME = ("run", "resume", "track", "as_json", "quiet", "verbose", "no_color")
 """Options that change what is shown, not what is done."""
@@ -36,7 +34,7 @@ def _with_options(command: click.Command) -> click.Command:
     "--teacher",
     multiple=True,
     metavar="MODEL|RUN|none",
-    help="Whom to learn from; default: the uncut network, where it is trained.",
+    help="Whom to learn from; default: the uncut network, where anything is learnt from one.",
 )
 @click.option(
     "--teacher-checkpoint",
@@ -64,9 +62,7 @@ def finetune(app: App, /, *, run: Path, as_json: bool, **given: object) -> None:
     from ap_train.finetuning.finetune import Given, resume
     from ap_train.finetuning.finetune import finetune as finetune_run
 
-    track = str(given["track"])
-    check_tracker(track)
-    theirs = Given(track=track, command=("ap", *app.arguments))
+    theirs = Given(track=str(given["track"]), command=("ap", *app.arguments))
     if given["resume"]:
         _refuse_others(run)
         done = resume(run, given=theirs, registry=app.registry, progress=app.console)
@@ -89,13 +85,9 @@ def _options(given: dict[str, object]) -> FinetuneOptions:
             f"{len(teachers)} teachers: {', '.join(teachers)}", hint="a network learns from one"
         )
     same = ("data", "data_root", "held_out", "on_corrupt", "teacher_checkpoint", "from_scratch")
-    return FinetuneOptions.model_validate(
-        {name: given[name] for name in same}
-        | {
-            "teacher": teachers[0] if teachers else None,
-            "training": options_of(str(given["preset"]), settings_of(given)),
-        }
-    )
+    fields = {name: given[name] for name in same}
+    teacher = teachers[0] if teachers else None
+    return FinetuneOptions.of(str(given["preset"]), settings_of(given), teacher=teacher, **fields)
 
 
 def _refuse_others(run: Path) -> None:

@@ -46,12 +46,15 @@ class IndexedSource:
     def open(cls, images: Images, request: DataRequest) -> Self:
         """Draw the splits, and see that the images to measure with can be read.
 
-        Images to train on are read when their turn comes.
+        Images to train on are read when their turn comes, and what is known of the same images is
+        not found out again.
         Raises: DataError where there are too few, or some cannot be read and are not to be skipped.
         """
         splits = draw(images.labels, images.reserved, request)
         measured = np.concatenate([splits.calibration, splits.held_out, splits.report])
-        broken = _unreadable(images, measured)
+        broken = _known_unreadable(images, splits, request.before)
+        if broken is None:
+            broken = _unreadable(images, measured)
         names = tuple(images.name(index) for index in broken)
         if names and request.on_corrupt != "skip":
             raise DataError(
@@ -184,6 +187,20 @@ class Prepared(Dataset["tuple[Tensor, int]"]):
 def workers() -> int:
     """Processes that read images."""
     return min(WORKERS, os.cpu_count() or 1)
+
+
+def _known_unreadable(
+    images: Images, splits: Splits, before: Mapping[str, object] | None
+) -> IntArray | None:
+    """Images that were left out of the same splits before; None where nothing is known of them."""
+    if before is None or {**before, **images.details()} != before:
+        return None
+    measured = np.concatenate([splits.calibration, splits.held_out, splits.report])
+    skipped = before.get("skipped")
+    names = set(skipped) if isinstance(skipped, list) else set()
+    broken: IntArray = np.sort([n for n in measured if names and images.name(int(n)) in names])
+    broken = broken.astype(np.int64)
+    return broken if splits.without(broken).record() == before.get("splits") else None
 
 
 def _unreadable(images: Images, numbers: IntArray) -> IntArray:

@@ -1,4 +1,4 @@
-"""Data sets that timm takes by prefix: Hugging Face, WebDataset, TensorFlow, torchvision."""
+"""Data sets that timm takes by prefix, and that give images by their number."""
 
 import hashlib
 from collections.abc import Sized
@@ -14,6 +14,9 @@ from ap_core.contracts import DataRequest
 from ap_core.errors import DataError
 from ap_train.data.images import IntArray
 from ap_train.data.source import IndexedSource
+
+STREAMS = ("wds/", "tfds/", "hfids/")
+"""Beginnings of names for which timm gives a stream."""
 
 REPORTING = ("validation", "test")
 UNAVAILABLE = (ImportError, OSError, RuntimeError, ValueError, AssertionError, AttributeError)
@@ -69,13 +72,15 @@ def open_timm(request: DataRequest) -> IndexedSource:
     request.root: where it lies, or is downloaded to; None for the user's cache.
     Raises: DataError where it cannot be had, or cannot be read by index (a stream).
     """
+    if request.name.startswith(STREAMS):
+        raise DataError(
+            f"{request.name} is a stream: splits, and a training that can be taken up again, need "
+            "images that can be had by their number",
+            hint="unpack it to a folder with one folder of images for each class, or take it from "
+            "hfds/",
+        )
     root = request.root or user_cache_path("ap") / "data"
     training = _create(request.name, root, "train")
-    if not hasattr(training, "__getitem__"):
-        raise DataError(
-            f"{request.name} is a stream; splits need images that can be had by their number",
-            hint="take the data set without streaming, or a folder of its images",
-        )
     reporting = _reporting(request.name, root, training)
     labels = [_labels(dataset) for dataset in (training, reporting) if dataset is not None]
     joined = np.concatenate(labels)

@@ -10,25 +10,12 @@ from torch.nn import Module
 
 from ap_core.contracts import Architecture, DataRequest, DataSource, Split, TrainingSource
 from ap_core.errors import DataError, UsageError
-from ap_core.pipeline.opening.data import open_source
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import RunRecord
 from ap_train.data.transform import preprocessing_of
-from ap_train.evaluation.across import answers_across
-from ap_train.evaluation.answers import Answers, answers_of
-from ap_train.evaluation.candidates import (
-    Candidate,
-    check_alike,
-    check_known,
-    is_run,
-    named_baseline,
-    of_model,
-    of_module,
-    of_run,
-    uncut,
-)
+from ap_train.evaluation.candidates import check_alike, of_model, of_module
 from ap_train.evaluation.intervals import (
     Accuracy,
     Difference,
@@ -39,7 +26,19 @@ from ap_train.evaluation.intervals import (
 )
 from ap_train.evaluation.options import OF_MODELS, OF_RUNS, EvalOptions
 from ap_train.evaluation.seen import seen_before
-from ap_train.finetuning.options import NOBODY, FinetuneOptions, images_asked_for
+from ap_train.measuring.across import answers_across
+from ap_train.measuring.answers import Answers, answers_of
+from ap_train.processes import open_together
+from ap_train.runs.images import images_asked_for
+from ap_train.runs.networks import (
+    Candidate,
+    check_known,
+    is_run,
+    named,
+    of_run,
+    uncut_to_compare,
+)
+from ap_train.runs.options import NOBODY, ImageOptions
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
 
@@ -110,8 +109,8 @@ class Evaluation:
             label=label,
             name=name,
             images=int(mine.sum()),
-            top1=share(self.network.answers.first[mine]),
-            baseline=None if before is None else share(before.answers.first[mine]),
+            top1=share(self.network.answers.top1[mine]),
+            baseline=None if before is None else share(before.answers.top1[mine]),
         )
 
 
@@ -192,7 +191,7 @@ class _Work:
         source = self._images_of(run, record)
         baseline = self._baseline(network)
         if baseline is None and options.baseline is None:
-            baseline = uncut(self.registry, record, self.own.whole, self.progress)
+            baseline = uncut_to_compare(self.registry, record, self.own.whole, self.progress)
         return self._evaluation(network, baseline, source)
 
     def model(self, subject: str | Module) -> Evaluation:
@@ -222,7 +221,7 @@ class _Work:
             seed=options.seed or 0,
             on_corrupt=options.on_corrupt or "refuse",
         )
-        source = open_source(self.registry, request)
+        source = open_together(self.accelerator, self.registry, request)
         return self._evaluation(network, self._baseline(network), source)
 
     def _images_of(self, run: RunDirectory, record: RunRecord) -> DataSource:
@@ -232,16 +231,15 @@ class _Work:
         """
         options = self.options
         training = run.training() if record.finetuned else None
-        kept = {} if training is None else training.options
-        before = FinetuneOptions.model_validate(kept)
-        given = options.model_dump(
-            include={"data", "data_root", "held_out", "on_corrupt"}, exclude_none=True
-        )
+        before = ImageOptions.within({} if training is None else training.options)
+        given = options.model_dump(include=set(ImageOptions.model_fields), exclude_none=True)
         asked = images_asked_for(record, before.model_copy(update=given))
         if options.data is not None:
-            return open_source(self.registry, replace(asked, root=options.data_root))
-        source = open_source(self.registry, asked)
+            asked = replace(asked, root=options.data_root)
+            return open_together(self.accelerator, self.registry, asked)
         recorded = record.data if training is None else training.data
+        asked = replace(asked, before=recorded)
+        source = open_together(self.accelerator, self.registry, asked)
         warning = seen_before(source, self._split, images_asked_for(record, before), recorded or {})
         if warning:
             self.progress.warn(warning)
@@ -256,8 +254,14 @@ class _Work:
             options.refuse(("baseline_checkpoint",), "no baseline is named")
             return None
         else:
-            name = str(options.baseline)
-            found = named_baseline(self.registry, name, network, options, self.progress)
+            found = named(
+                self.registry,
+                str(options.baseline),
+                network.architecture,
+                role="baseline",
+                checkpoint=options.baseline_checkpoint,
+                progress=self.progress,
+            )
         check_alike(found, network)
         return found
 
@@ -304,7 +308,7 @@ class _Work:
                 candidate.architecture,
                 self.accelerator,
                 batch_size=self.options.batch_size,
-                processes=self.options.workers,
+                workers=self.options.workers,
                 advance=advance,
             )
 

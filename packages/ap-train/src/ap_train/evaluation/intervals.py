@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
-from ap_train.evaluation.answers import Answers
+from ap_core.errors import DataError
+from ap_train.measuring.answers import Answers
 
 CONFIDENCE = 0.95
 
@@ -31,9 +32,16 @@ def share(hits: NDArray[np.bool_]) -> Estimate:
 
 
 def mean(values: NDArray[np.float64]) -> Estimate:
-    """Mean of values, (n,), with the interval of the normal distribution."""
+    """Mean of values, (n,), with the interval of the normal distribution.
+
+    Raises: DataError for fewer than two values: nothing tells how far they spread.
+    """
+    if len(values) < 2:
+        raise DataError(
+            "one image says nothing of how sure a mean is", hint="evaluate on two or more"
+        )
     value = float(values.mean())
-    error = float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    error = float(values.std(ddof=1)) / len(values) ** 0.5
     reach = float(norm.ppf(0.5 + CONFIDENCE / 2)) * error
     return Estimate(value=value, low=value - reach, high=value + reach)
 
@@ -84,8 +92,8 @@ def accuracy(answers: Answers) -> Accuracy:
     """Figures of these answers, each with its interval."""
     return Accuracy(
         images=len(answers.labels),
-        top1=share(answers.first),
-        top5=share(answers.fifth),
+        top1=share(answers.top1),
+        top5=share(answers.top5),
         loss=mean(answers.losses),
     )
 
@@ -93,7 +101,7 @@ def accuracy(answers: Answers) -> Accuracy:
 def difference(before: Answers, after: Answers) -> Difference:
     """Paired differences, after less before. Both must be of the same images in the same order."""
     return Difference(
-        top1=paired_share(before.first, after.first),
-        top5=paired_share(before.fifth, after.fifth),
+        top1=paired_share(before.top1, after.top1),
+        top5=paired_share(before.top5, after.top5),
         loss=paired_mean(before.losses, after.losses),
     )

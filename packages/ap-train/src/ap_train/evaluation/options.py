@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ap_core.contracts import WeightsPolicy
 from ap_core.errors import UsageError
-from ap_core.runs.records import Record
+from ap_train.runs.options import ImageOptions
 
 OF_MODELS = ("checkpoint", "weights", "num_classes", "input_size", "seed")
 """Options that a run answers itself."""
@@ -16,7 +16,7 @@ OF_RUNS = ("pruned_only",)
 """Options that only a run can answer."""
 
 
-class EvalOptions(Record):
+class EvalOptions(ImageOptions):
     """What to measure with, and beside what. None stands for the run's own, or the model's.
 
     baseline: a model, a run directory, or "none"; None for a run's uncut network.
@@ -27,11 +27,7 @@ class EvalOptions(Record):
     pruned_only: whether to take a run's weights as they were before its network was trained again.
     """
 
-    data: str | None = None
-    data_root: Path | None = None
     split: Literal["report", "held_out"] = "report"
-    held_out: int | None = Field(default=None, ge=1)
-    on_corrupt: Literal["refuse", "skip"] | None = None
     batch_size: int = Field(default=64, ge=1)
     workers: int | None = Field(default=None, ge=0)
     baseline: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from torch.nn import Module
 
-from ap_core.contracts import Split, Surgery, TrainingSource, WeightsOrigin
-from ap_core.errors import ApError, DataError, RunError, UsageError
+from ap_core.contracts import DataSource, Split, Surgery, WeightsOrigin
+from ap_core.errors import ApError, RunError, UsageError
 from ap_core.pipeline.environment import environment
 from ap_core.pipeline.finishing.recording import write_report
-from ap_core.pipeline.opening.data import open_source
 from ap_core.pipeline.opening.reload import load_model, rebuilt
 from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
@@ -22,13 +21,15 @@ from ap_core.plugins.registry import Registry
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, RunDirectory
 from ap_core.runs.records import EpochRecord, QualityRecord, RunRecord, TrainingRecord
-from ap_train.evaluation.across import answers_across
-from ap_train.finetuning.keeper import RunKeeper
-from ap_train.finetuning.options import FinetuneOptions, architecture_of, images_asked_for
-from ap_train.finetuning.teachers import choose_teacher, uncut_of
-from ap_train.finetuning.trackers import tracker
-from ap_train.training.criterion import check_teacher
-from ap_train.training.loop import fit
+from ap_train.finetuning.keeper import RunKeeper, drop_state, has_state
+from ap_train.finetuning.options import FinetuneOptions
+from ap_train.finetuning.teachers import choose_teacher
+from ap_train.finetuning.trackers import check_tracker, tracker
+from ap_train.measuring.across import answers_across
+from ap_train.processes import open_together
+from ap_train.runs.images import images_asked_for
+from ap_train.runs.networks import architecture_of, uncut_to_compare
+from ap_train.training.loop import check, fit
 from ap_train.training.setup import accelerator_of
 
 if TYPE_CHECKING:
@@ -102,8 +103,12 @@ def _finetune(
     registry: Registry | None,
     progress: Progress | None,
 ) -> Finetuned:
+    check_tracker(given.track)
     before = RunDirectory.open(path).training()
-    options = _options(path, options, before)
+    if options is not None:
+        _check_nothing_is_lost(path, before)
+        before = None
+    options = options or _options_before(path, before)
     registry = registry or Registry.from_entry_points()
     accelerator = given.accelerator or accelerator_of(options.training)
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
@@ -113,6 +118,8 @@ def _finetune(
         record = run.record()
         _check(run, record, options)
         if before is not None and before.status == "done":
+            if accelerator.is_main_process and has_state(path):
+                _show(run)
             module = load_model(path, registry=registry, factory=_factory(given.pruned))
             return Finetuned(
                 path=path,
@@ -147,12 +154,17 @@ class _Work:
         self.progress = progress
         self.architecture = architecture_of(record)
         self.pruned = given.pruned or load_model(run.path, finetuned=False, registry=registry)
-        self.source = _source(registry, record, options)
         self.teacher = choose_teacher(
             registry, record, options, whole=given.whole, progress=progress
         )
-        if self.teacher is not None:
-            check_teacher(self.teacher, self.architecture)
+        self.source = check(
+            self.pruned,
+            _source(accelerator, registry, record, options),
+            self.architecture,
+            options.training,
+            teacher=self.teacher,
+            accelerator=accelerator,
+        )
 
     def started(self, before: TrainingRecord | None) -> TrainingRecord:
         """Record of a training that begins, or goes on. Raises: RunError for other images."""
@@ -182,9 +194,7 @@ class _Work:
 
     def done(self, training: TrainingRecord) -> Finetuned:
         """Train, reload, measure, record."""
-        uncut = self.given.whole or uncut_of(
-            self.registry, self.record, self.teacher, progress=self.progress
-        )
+        uncut = self._uncut()
         baseline = None if uncut is None else self._quality(uncut)
         before = self._quality(self.pruned)
         adapter = self.registry.model_adapters[self.record.architecture.adapter].make()
@@ -213,10 +223,10 @@ class _Work:
         done = training.model_copy(update={"status": "done", "failure": "", **found, **quality})
         record = self.record.model_copy(update={"finetuned": after})
         if self.accelerator.is_main_process:
-            self._write(done)
+            keeper.last(self.pruned)
             self.run.write_record(record)
-            keeper.finish(self.pruned)
-            write_report(self.run)
+            self._write(done)
+            _show(self.run)
         self.accelerator.wait_for_everyone()
         return Finetuned(
             path=self.run.path,
@@ -225,6 +235,13 @@ class _Work:
             module=module.cpu().eval(),
             main=self.accelerator.is_main_process,
         )
+
+    def _uncut(self) -> Module | None:
+        """The uncut network, to compare with; None where it is not trained or cannot be had."""
+        if self.teacher is not None and self.options.teacher is None:
+            return self.teacher.module
+        uncut = uncut_to_compare(self.registry, self.record, self.given.whole, self.progress)
+        return None if uncut is None else uncut.module
 
     def _reloaded(self) -> Module:
         """The network with the best weights, as it comes back from its file."""
@@ -242,7 +259,7 @@ class _Work:
             self.architecture,
             accelerator,
             batch_size=training.pass_size(accelerator.num_processes),
-            processes=training.workers,
+            workers=training.workers,
         )
         return QualityRecord.model_validate(answers.summary())
 
@@ -255,6 +272,15 @@ class _Work:
     def _write(self, training: TrainingRecord) -> None:
         if self.accelerator.is_main_process:
             self.run.write_training(training)
+
+
+def _show(run: RunDirectory) -> None:
+    """The last steps of a training that is done; as long as there is a state, they were not made.
+
+    Raises: RunError.
+    """
+    write_report(run)
+    drop_state(run.path)
 
 
 def _factory(module: Module | None) -> Callable[[], Module] | None:
@@ -271,22 +297,23 @@ def _held(path: Path, accelerator: "Accelerator", progress: Progress) -> Iterato
         yield run
 
 
-def _options(
-    path: Path, options: FinetuneOptions | None, before: TrainingRecord | None
-) -> FinetuneOptions:
-    """Options that are given, or those that a stopped training was given. Raises: RunError."""
-    if options is None:
-        if before is None:
-            raise RunError(f"{path} was not trained: there is nothing to go on with")
-        return FinetuneOptions.model_validate(before.options)
-    if before is not None:
-        state = "was trained already" if before.status == "done" else "has a training that stopped"
-        raise RunError(
-            f"{path} {state}",
-            hint=f"go on with: ap finetune {path} --resume; or copy the run without its folder "
-            "finetune, and train the copy",
-        )
-    return options
+def _check_nothing_is_lost(path: Path, before: TrainingRecord | None) -> None:
+    """Refuse to begin a training where one is done, or can be gone on with. Raises: RunError."""
+    if before is None or (before.status != "done" and not has_state(path)):
+        return
+    state = "was trained already" if before.status == "done" else "has a training that stopped"
+    raise RunError(
+        f"{path} {state}",
+        hint=f"go on with: ap finetune {path} --resume; or remove {path / 'finetune'}, and train "
+        "anew",
+    )
+
+
+def _options_before(path: Path, before: TrainingRecord | None) -> FinetuneOptions:
+    """Options that a stopped training was given. Raises: RunError."""
+    if before is None:
+        raise RunError(f"{path} was not trained: there is nothing to go on with")
+    return FinetuneOptions.model_validate(before.options)
 
 
 def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> None:
@@ -302,7 +329,9 @@ def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> No
         )
 
 
-def _source(registry: Registry, record: RunRecord, options: FinetuneOptions) -> TrainingSource:
+def _source(
+    accelerator: "Accelerator", registry: Registry, record: RunRecord, options: FinetuneOptions
+) -> DataSource:
     request = images_asked_for(record, options)
     before = record.options
     if request.name == before.get("data") and request.held_out != before.get("held_out"):
@@ -311,10 +340,4 @@ def _source(registry: Registry, record: RunRecord, options: FinetuneOptions) -> 
             "that its trials were chosen on",
             hint="leave out --held-out",
         )
-    source = open_source(registry, request)
-    if not isinstance(source, TrainingSource):
-        raise DataError(
-            f"{request.name} cannot be trained on: it gives no images by their number",
-            hint="take a folder of images",
-        )
-    return source
+    return open_together(accelerator, registry, replace(request, before=record.data))

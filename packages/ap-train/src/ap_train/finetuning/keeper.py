@@ -1,5 +1,7 @@
 """Keeping a training in its run's directory."""
 
+from pathlib import Path
+
 from torch.nn import Module
 
 from ap_core.contracts import ModelAdapter
@@ -39,8 +41,17 @@ class RunKeeper:
     def restore(self, module: Module) -> None:
         """Leave the network with its last weights: the best are read from their file."""
 
-    def finish(self, module: Module) -> None:
-        """Keep the last weights, and drop the state. Raises: RunError."""
+    def last(self, module: Module) -> None:
+        """Write the weights that the training ended with. Raises: RunError."""
         with self._run.writing(LAST) as place:
             self._adapter.save(module, place)
-        (self._run.path / STATE).unlink(missing_ok=True)
+
+
+def has_state(path: Path) -> bool:
+    """Whether there is a state in a run directory to go on from."""
+    return (path / STATE).exists()
+
+
+def drop_state(path: Path) -> None:
+    """Remove the state, where there is one."""
+    (path / STATE).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ap_core.errors import UsageError
+from ap_core.errors import UsageError, unknown_name
 from ap_core.runs.records import EpochRecord
 from ap_train.finetuning.options import FinetuneOptions
 
@@ -21,7 +21,7 @@ def tracker(
 ) -> Iterator[Callable[[EpochRecord], None]]:
     """Function that logs an epoch. name: "" for none. place: for trackers that write files.
 
-    Raises: UsageError where the tracker's library is not installed.
+    Raises: UnknownNameError, UsageError where it cannot be had.
     """
     if not name:
         yield lambda _epoch: None
@@ -49,13 +49,18 @@ def tracker(
 
 
 def check_tracker(name: str) -> None:
-    """See that a tracker can be had. Raises: UsageError."""
-    from accelerate.tracking import get_available_trackers
+    """See that a tracker can be had; "" for none. Raises: UnknownNameError, UsageError."""
+    if not name:
+        return
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+    from accelerate.utils import LoggerType
 
-    known = sorted(str(each) for each in get_available_trackers())
-    if name and name not in known:
-        there = ", ".join(known) or "none"
+    if name not in LOGGER_TYPE_TO_CLASS:
+        raise unknown_name("tracker", name, LOGGER_TYPE_TO_CLASS)
+    there = sorted(str(each) for each in get_available_trackers())
+    # Those that others registered have no library to be missed.
+    if name in LoggerType.list() and name not in there:
         raise UsageError(
-            f"the tracker {name!r} is not to be had here",
-            hint=f"pip install {name}; there: {there}",
+            f"the tracker {name!r} is not installed",
+            hint=f"pip install {name}; there: {', '.join(there) or 'none'}",
         )

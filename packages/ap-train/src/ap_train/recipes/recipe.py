@@ -7,7 +7,7 @@ from ap_core.pipeline.options import PruneOptions
 from ap_core.runs.records import Record
 from ap_core.shelf import Shelf
 from ap_train.finetuning.options import FinetuneOptions
-from ap_train.training.presets import DEFAULT, options_of
+from ap_train.training.presets import DEFAULT
 
 RECIPES = Shelf(kind="recipe", package="ap_train.recipes", example="finetune.epochs=2")
 
@@ -42,7 +42,7 @@ class Recipe(Record):
         given = dict(self.finetune)
         preset = str(given.pop("preset", DEFAULT))
         mine = {name: given.pop(name) for name in OF_FINETUNING if name in given}
-        return FinetuneOptions.parse(mine | {"training": options_of(preset, given)})
+        return FinetuneOptions.of(preset, given, **mine)
 
 
 def read_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Architecture, ImageSet
+from ap_core.errors import UsageError, unknown_name
 from ap_train.data.transform import preprocessing_of
 from ap_train.training.batches import seeded
 from ap_train.training.options import TrainOptions
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+POLICIES = ("rand", "augmix", "original", "originalr", "v0", "v0r", "3a")
+"""What a policy's name begins with; timm knows others by an assertion only."""
+
 Mix = Callable[["Tensor", "Tensor", int], "tuple[Tensor, Tensor]"]
 """Images (n, ...), labels (n,) and a seed to mixed images and targets (n, classes)."""
 
@@ -19,32 +23,44 @@ Mix = Callable[["Tensor", "Tensor", int], "tuple[Tensor, Tensor]"]
 def augmentation_of(
     options: TrainOptions, architecture: Architecture, images: ImageSet
 ) -> "Callable[[Image], Tensor]":
-    """timm's training transform: crop, mirror, augment, normalise, erase."""
+    """timm's training transform: crop, mirror, augment, normalise, erase.
+
+    Raises: UsageError for a policy that timm does not know.
+    """
     from timm.data import create_transform
 
+    policy = options.auto_augment
+    if policy and policy.split("-")[0] not in POLICIES:
+        raise unknown_name("augmentation policy", policy.split("-")[0], POLICIES)
     known = preprocessing_of(architecture)
     hflip = options.hflip
     if hflip is None:
         hflip = 0.5 if images.mirrors else 0.0
-    made: Callable[[Image], Tensor] = create_transform(
-        architecture.input_size,
-        is_training=True,
-        scale=(options.min_scale, 1.0),
-        hflip=hflip,
-        color_jitter=options.color_jitter,
-        auto_augment=options.auto_augment,
-        re_prob=options.random_erasing,
-        re_mode="pixel",
-        interpolation=str(known.get("interpolation", "bicubic")),
-        mean=known["mean"],
-        std=known["std"],
-    )
+    try:
+        made: Callable[[Image], Tensor] = create_transform(
+            architecture.input_size,
+            is_training=True,
+            scale=(options.min_scale, 1.0),
+            hflip=hflip,
+            color_jitter=options.color_jitter or None,
+            auto_augment=policy,
+            re_prob=options.random_erasing,
+            re_mode="pixel",
+            interpolation=str(known.get("interpolation", "bicubic")),
+            mean=known["mean"],
+            std=known["std"],
+        )
+    except (AssertionError, ValueError) as error:
+        raise UsageError(
+            f"--auto-augment {policy} is no policy of timm's: {error}",
+            hint="write it like rand-m9-mstd0.5-inc1, augmix-m3 or original-mstd0.5",
+        ) from error
     return made
 
 
 def mixing_of(options: TrainOptions, num_classes: int) -> Mix | None:
     """timm's mixup and cutmix, seeded; None where neither is on."""
-    if not options.mixup and not options.cutmix:
+    if not options.mixes:
         return None
     from timm.data import Mixup
 

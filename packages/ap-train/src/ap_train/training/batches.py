@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,20 +20,13 @@ from ap_core.errors import DataError, UsageError
 from ap_train.data.images import IntArray
 from ap_train.data.source import FEW, workers
 from ap_train.training.options import TrainOptions
+from ap_train.training.world import World
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Ticket: TypeAlias = tuple[int, int]
 """Place of an image in its split, and the seed of what is done to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """Which part of every update a process does: the `index`th of `count`."""
-
-    index: int = 0
-    count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,29 +56,71 @@ class Schedule:
         shown: IntArray = np.repeat(drawn, self.repeats)[: self.updates * self.batch]
         return shown
 
-    def passes(
-        self, epoch: int, share: Share, *, accumulate: int, start: int
-    ) -> Iterator[list[Ticket]]:
-        """Tickets of every pass of one process, from an update on."""
-        order = self.order(epoch)
-        size = self.batch // (share.count * accumulate)
-        for update in range(start, self.updates):
-            for step in range(accumulate):
-                first = update * self.batch + (step * share.count + share.index) * size
-                yield [
-                    (int(order[place]), seed_of(self.seed, epoch, place))
-                    for place in range(first, first + size)
-                ]
+    def seeds(self, epoch: int) -> IntArray:
+        """Seeds of what is done to each of them, (updates x batch,)."""
+        generator = np.random.default_rng((self.seed, epoch, 1))
+        return generator.integers(2**63, size=self.updates * self.batch)
+
+    def passes(self, epoch: int, world: World, *, accumulate: int, start: int) -> "Passes":
+        """Passes of one process, from an update on."""
+        return Passes(
+            order=self.order(epoch),
+            seeds=self.seeds(epoch),
+            slots=self._slots(world, accumulate),
+            batch=self.batch,
+            start=start,
+        )
+
+    def _slots(self, world: World, accumulate: int) -> IntArray:
+        """Which images of an update each pass of a process takes, (passes, images).
+
+        The first image goes with the last one, the second with the last but one, and so on: timm
+        mixes such pairs, so that it mixes the same ones however the update is split.
+        """
+        up = np.arange(self.batch)
+        paired = np.stack([up, up[::-1]], axis=1).ravel()[: self.batch]
+        slots: IntArray = paired.reshape(accumulate, world.size, -1)[:, world.rank]
+        return np.sort(slots, axis=1)
 
 
-def schedule_of(options: TrainOptions, count: int, share: Share) -> Schedule:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Passes:
+    """Tickets of every pass (micro-batch) of one process, drawn up when their turn comes.
+
+    order, seeds: (updates x batch,), of the whole epoch. slots: (passes, images), of an update.
+    """
+
+    order: IntArray
+    seeds: IntArray
+    slots: IntArray
+    batch: int
+    start: int
+
+    def __len__(self) -> int:
+        return (len(self.order) // self.batch - self.start) * len(self.slots)
+
+    def __iter__(self) -> Iterator[list[Ticket]]:
+        for first in range(self.start * self.batch, len(self.order), self.batch):
+            for slots in self.slots:
+                places = first + slots
+                order, seeds = self.order[places].tolist(), self.seeds[places].tolist()
+                yield list(zip(order, seeds, strict=True))
+
+
+def schedule_of(options: TrainOptions, count: int, world: World) -> Schedule:
     """Schedule of an image set of this size. Raises: UsageError, DataError."""
-    parts = share.count * options.accumulate
+    parts = world.size * options.accumulate
     if options.batch_size % parts:
         raise UsageError(
             f"a batch of {options.batch_size} images cannot be split into {parts} equal parts "
-            f"({share.count} processes, {options.accumulate} passes)",
+            f"({world.size} processes, {options.accumulate} passes)",
             hint=f"give a --batch-size that is a multiple of {parts}",
+        )
+    if options.mixes and options.batch_size // parts % 2:
+        raise UsageError(
+            f"mixup and cutmix mix pairs of images, and a pass would have "
+            f"{options.batch_size // parts}",
+            hint=f"give a --batch-size that is a multiple of {2 * parts}",
         )
     if count < options.batch_size:
         raise DataError(
@@ -132,9 +167,11 @@ class Augmented(Dataset["tuple[Tensor, int, str] | DataError"]):
         return DataError("no image to train on can be read")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
-    """Images (n, channels, height, width), labels (n,), and names of images that were left out."""
+class Batch(NamedTuple):
+    """Images (n, channels, height, width), labels (n,), and names of images that were left out.
+
+    A tuple, so that torch knows how to pin it.
+    """
 
     images: Tensor
     labels: Tensor
@@ -143,7 +180,7 @@ class Batch:
 
 def loader_of(
     augmented: Augmented,
-    passes: Sequence[list[Ticket]],
+    passes: Passes,
     options: TrainOptions,
     *,
     pin: bool,

@@ -30,14 +30,29 @@ class Teacher:
         return said
 
 
+def learnt_from(teacher: Teacher | None, options: TrainOptions) -> Teacher | None:
+    """The teacher, where anything is learnt from it."""
+    return None if options.distillation == "none" else teacher
+
+
 def check_teacher(teacher: Teacher, student: Architecture) -> None:
-    """Refuse a teacher of other classes. Raises: ModelError."""
-    theirs, ours = teacher.architecture.num_classes, student.num_classes
-    if theirs != ours:
+    """Refuse a teacher of other classes, or that sees other images. Raises: ModelError."""
+    theirs, name = teacher.architecture, teacher.architecture.name
+    if theirs.num_classes != student.num_classes:
         raise ModelError(
-            f"the teacher {teacher.architecture.name} knows {theirs} classes, the network {ours}",
+            f"the teacher {name} knows {theirs.num_classes} classes, the network "
+            f"{student.num_classes}",
             hint="take a teacher that was trained on the same classes",
         )
+    if theirs.input_size != student.input_size:
+        raise ModelError(
+            f"the teacher {name} sees images of {_spelt(theirs)}, the network {_spelt(student)}",
+            hint="take a teacher that sees images of the same size and channels",
+        )
+
+
+def _spelt(architecture: Architecture) -> str:
+    return " x ".join(map(str, architecture.input_size))
 
 
 def loss_of(
@@ -54,7 +69,7 @@ def loss_of(
     own, pupil = output if isinstance(output, tuple) else (output, output)
     smoothing = options.smoothing if targets.ndim == 1 else 0.0
     loss = cross_entropy(own.float(), targets, label_smoothing=smoothing)
-    if taught is None or options.distillation == "none":
+    if taught is None:
         return loss
     alpha = options.distillation_alpha
     return (1 - alpha) * loss + alpha * _distilled(pupil.float(), taught.float(), options)

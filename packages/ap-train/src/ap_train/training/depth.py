@@ -1,6 +1,7 @@
 """Stochastic depth for a network that was built without: residual branches are left out at random.
 
 Source: Huang et al. 2016, arXiv:1603.09382; the rate rises linearly with depth.
+Which branches are left out is drawn for each pass of each process.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Keeper(Protocol):
-    """Where a training leaves its state and its best weights; on the main process only."""
+    """Where a training leaves its state and its best weights.
+
+    Every process loads; the main one alone saves, keeps and restores, and the others wait for it.
+    """
 
     def load(self, parts: Parts) -> Standing | None:
         """Put the last state into the parts; None where there is none. On every process."""
@@ -24,7 +27,7 @@ class Keeper(Protocol):
         """Keep these weights in place of those kept before."""
 
     def restore(self, module: Module) -> None:
-        """Put the weights that are kept into the network. On every process."""
+        """Put the weights to end with into the network; the other processes are given them."""
 
 
 class InMemory:
@@ -45,6 +48,6 @@ class InMemory:
         self.weights = deepcopy(module.state_dict())
 
     def restore(self, module: Module) -> None:
-        """Put the copy back; other processes than the main one have none."""
+        """Put the copy back, if there is one."""
         if self.weights is not None:
             module.load_state_dict(self.weights)

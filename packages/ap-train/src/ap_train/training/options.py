@@ -24,7 +24,8 @@ class TrainOptions(Record):
         default=256, description="images in one update, over all processes and passes"
     )
     accumulate: Count = Field(
-        default=1, description="passes that one update is split into, to save memory"
+        default=1,
+        description="passes (micro-batches) that one update is split into, to save memory",
     )
     opt: str = Field(default="adamw", description="optimizer, by timm's name")
     lr: Positive = Field(default=1.5e-5, description="learning rate")
@@ -35,13 +36,16 @@ class TrainOptions(Record):
     )
     clip_grad: Positive | None = Field(default=None, description="largest norm of the gradients")
     sched: Literal["cosine", "step", "poly", "tanh", "constant"] = Field(
-        default="cosine", description="schedule of the learning rate, by timm's name"
+        default="cosine",
+        description="schedule of the learning rate, by timm's name; poly is a straight line",
     )
     warmup_epochs: NotNegative = Field(default=0.0, description="epochs of rising learning rate")
     warmup_lr: NotNegative = Field(default=1e-6, description="learning rate to begin with")
     min_lr: NotNegative = Field(default=0.0, description="learning rate to end with")
-    decay_epochs: Positive = Field(default=30.0, description="epochs of a step of the schedule")
-    decay_rate: Positive = Field(default=0.1, description="factor of a step of the schedule")
+    decay_epochs: Positive = Field(
+        default=30.0, description="epochs of a step of the step schedule"
+    )
+    decay_rate: Positive = Field(default=0.1, description="factor of a step of the step schedule")
     amp: Literal["no", "bf16", "fp16"] = Field(default="no", description="mixed precision")
     ema_decay: Share | None = Field(
         default=None, description="decay of the moving average of the weights; it is what is kept"
@@ -93,6 +97,29 @@ class TrainOptions(Record):
                 f"a batch of {self.batch_size} images cannot be split into {self.accumulate} passes"
             )
         return self
+
+    @model_validator(mode="after")
+    def _warms_up(self) -> Self:
+        if self.warmup_epochs and self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"a warm-up of {self.warmup_epochs:g} epochs leaves nothing of {self.epochs}: "
+                "give fewer --warmup-epochs"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augments(self) -> Self:
+        if self.color_jitter and self.auto_augment and "3a" not in self.auto_augment:
+            raise ValueError(
+                f"timm changes no colours beside the policy {self.auto_augment}: "
+                "give --color-jitter 0, or another --auto-augment"
+            )
+        return self
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pairs of images are mixed."""
+        return self.mixup > 0 or self.cutmix > 0
 
     def pass_size(self, processes: int) -> int:
         """Images in one pass of one process."""

@@ -1,4 +1,9 @@
-"""Presets: published ways to train, each with its source."""
+"""Presets: published ways to train, each with its source.
+
+None decays vectors, though the script behind `resnet` does; there `sgd` has plain momentum, here
+Nesterov's. DeiT's own teacher is regnety_160.deit_in1k; a preset names none. What else differs from
+the scripts of the published rows: docs/explanation/published.md.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,7 +1,7 @@
 """The state of a training on disk: tensors and numbers, no pickle; same state, same bytes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,18 @@ ABOUT = "about"
 
 
 class Standing(Record):
-    """Where a training stands, between two updates.
+    """Where a training stands, between two updates; the same on every process.
 
-    epoch, update: of the next update, the latter within the epoch. total, images: sum of the
-    losses of this epoch's updates so far, and the number of the updates.
+    epoch, update: of the next update, the latter within the epoch. seconds: spent on this epoch.
+    total, updates: sum of the losses of this epoch's updates so far, and how many they are.
     accumulate: passes of one update; more than asked for where memory ran out.
     history: of the epochs that are done. best: epoch whose weights are kept; None before the first.
+    skipped: images that could not be read and were left out.
     """
 
     epoch: int = 0
     update: int = 0
+    seconds: float = 0.0
     updates: int = 0
     total: float = 0.0
     accumulate: int = 1
@@ -52,8 +54,12 @@ def save_state(path: Path, parts: Parts, standing: Standing) -> None:
     """Write all that `load_state` needs to go on as if nothing had happened."""
     from safetensors.torch import save_file
 
-    tensors, numbers = _flat(parts)
-    about = {"standing": standing.model_dump(mode="json"), "numbers": numbers}
+    tensors = _weights(parts)
+    about = {
+        "standing": standing.model_dump(mode="json"),
+        "optimizer": optimizer_state(parts.optimizer, tensors),
+        "scaler": None if parts.scaler is None else parts.scaler.state_dict(),
+    }
     copies = {name: tensors[name].detach().cpu().clone().contiguous() for name in sorted(tensors)}
     save_file(copies, path, metadata={ABOUT: json.dumps(about, sort_keys=True)})
 
@@ -67,42 +73,84 @@ def load_state(path: Path, parts: Parts) -> Standing:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})[ABOUT])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        _restore(parts, tensors, about["numbers"])
+        parts.module.load_state_dict(_below("module.", tensors))
+        if parts.average is not None:
+            parts.average.load_state_dict(_below("average.", tensors))
+        restore_optimizer(parts.optimizer, about["optimizer"], tensors)
+        if parts.scaler is not None and about["scaler"]:
+            parts.scaler.load_state_dict(about["scaler"])
         return Standing.model_validate_json(json.dumps(about["standing"]), strict=True)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} is no state of this training: {error}",
             hint="delete it, and the training starts anew",
         ) from error
 
 
-def _flat(parts: Parts) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def optimizer_state(optimizer: Optimizer, tensors: MutableMapping[str, Tensor]) -> object:
+    """All that an optimizer remembers, as JSON; its tensors are put beside it, by name.
+
+    Raises: TypeError for what neither can hold.
+    """
+    state = optimizer.state_dict()
+    groups = [{k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]]
+    return _encoded({**state, "param_groups": groups}, "optimizer", tensors)
+
+
+def restore_optimizer(optimizer: Optimizer, about: object, tensors: Mapping[str, Tensor]) -> None:
+    """Let an optimizer remember again. Raises: as torch does for another one's state."""
+    state = _decoded(about, tensors)
+    own = optimizer.state_dict()["param_groups"]
+    groups = [
+        {**group, "params": mine["params"]}
+        for group, mine in zip(state["param_groups"], own, strict=True)
+    ]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+
+
+def _weights(parts: Parts) -> dict[str, Tensor]:
     tensors = {f"module.{name}": value for name, value in parts.module.state_dict().items()}
     if parts.average is not None:
         tensors |= {f"average.{name}": v for name, v in parts.average.state_dict().items()}
-    numbers: dict[str, Any] = {}
-    for index, state in parts.optimizer.state_dict()["state"].items():
-        for name, value in state.items():
-            kept = tensors if isinstance(value, Tensor) else numbers
-            kept[f"optimizer.{index}.{name}"] = value
-    if parts.scaler is not None:
-        numbers["scaler"] = parts.scaler.state_dict()
-    return tensors, numbers
+    return tensors
 
 
-def _restore(parts: Parts, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    parts.module.load_state_dict(_below("module.", tensors))
-    if parts.average is not None:
-        parts.average.load_state_dict(_below("average.", tensors))
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in {**_below("optimizer.", tensors), **_below("optimizer.", numbers)}.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    groups = parts.optimizer.state_dict()["param_groups"]
-    parts.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    if parts.scaler is not None and "scaler" in numbers:
-        parts.scaler.load_state_dict(numbers["scaler"])
+def _encoded(value: object, name: str, tensors: MutableMapping[str, Tensor]) -> object:
+    """JSON that keeps what it leaves to the types: keys that are numbers, and tuples."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Tensor():
+            tensors[name] = value
+            return {"tensor": name}
+        case torch.dtype():
+            return {"dtype": str(value).removeprefix("torch.")}
+        case dict():
+            items = [[k, _encoded(each, f"{name}.{k}", tensors)] for k, each in value.items()]
+            return {"dict": items}
+        case list() | tuple():
+            kind = "tuple" if isinstance(value, tuple) else "list"
+            return {kind: [_encoded(each, f"{name}.{i}", tensors) for i, each in enumerate(value)]}
+        case _:
+            raise TypeError(f"{name} is a {type(value).__name__}, which cannot be saved")
 
 
-def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _decoded(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    match kind:
+        case "tensor":
+            return tensors[inner]
+        case "dtype":
+            return getattr(torch, inner)
+        case "dict":
+            return {key: _decoded(each, tensors) for key, each in inner}
+        case "tuple":
+            return tuple(_decoded(each, tensors) for each in inner)
+        case _:
+            return [_decoded(each, tensors) for each in inner]
+
+
+def _below(prefix: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}

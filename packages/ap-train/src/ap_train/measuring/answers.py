@@ -35,13 +35,13 @@ class Answers:
     losses: FloatArray
 
     @property
-    def first(self) -> NDArray[np.bool_]:
+    def top1(self) -> NDArray[np.bool_]:
         """Whether the true class came first, (n,)."""
         hits: NDArray[np.bool_] = self.ranks == 0
         return hits
 
     @property
-    def fifth(self) -> NDArray[np.bool_]:
+    def top5(self) -> NDArray[np.bool_]:
         """Whether the true class was among the first five, (n,)."""
         hits: NDArray[np.bool_] = self.ranks < 5
         return hits
@@ -63,8 +63,8 @@ class Answers:
         return {
             "images": len(self.labels),
             "loss": float(self.losses.mean()),
-            "top1": float(self.first.mean()),
-            "top5": float(self.fifth.mean()),
+            "top1": float(self.top1.mean()),
+            "top5": float(self.top5.mean()),
         }
 
 

@@ -10,9 +10,10 @@ from torch.utils.data import DataLoader, Subset
 
 from ap_core.contracts import Architecture, ImageSet
 from ap_core.errors import DataError
-from ap_train.data.source import FEW, Prepared, workers
+from ap_train.data.source import FEW, Prepared
+from ap_train.data.source import workers as enough
 from ap_train.data.transform import transform_of
-from ap_train.evaluation.answers import Answers, answers_of
+from ap_train.measuring.answers import Answers, answers_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -27,14 +28,15 @@ def answers_across(
     accelerator: "Accelerator",
     *,
     batch_size: int,
-    processes: int | None = None,
+    workers: int | None = None,
     advance: Callable[[int], None] = lambda _images: None,
 ) -> Answers:
     """Answers on all images, the same on every process, to the last bit.
 
     Every process takes every n-th of the batches that one alone would make: no image is padded,
     none counts twice, and each is answered in the same company however many processes there are.
-    batch_size: images in one pass of one process. processes: that read images; None for enough.
+    batch_size: images in one pass of one process. workers: processes that read images; None for
+    enough of them.
     advance: is told how many more images of all are done.
     Raises: as `answers_of`; DataError where there are no images.
     """
@@ -46,11 +48,11 @@ def answers_across(
     mine = [place for place in mine if place < len(images)]
     if mine:
         prepared = Prepared(images=images, transform=transform_of(architecture, sized=images.sized))
-        automatic = 0 if images.sized or len(mine) < FEW else workers()
+        automatic = 0 if images.sized or len(mine) < FEW else enough()
         loader: Iterable[ImageBatch] = DataLoader(
             Subset(prepared, mine),
             batch_size=batch_size,
-            num_workers=automatic if processes is None else processes,
+            num_workers=automatic if workers is None else workers,
         )
         found = answers_of(module, _told(loader, advance, count))
         whole[:, mine] = torch.from_numpy(np.stack([found.labels, found.ranks, found.losses]))

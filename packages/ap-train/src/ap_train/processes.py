@@ -1,0 +1,57 @@
+"""What several processes do as one: the main one decides, the others take its word."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from ap_core.contracts import DataRequest, DataSource
+from ap_core.errors import ApError
+from ap_core.pipeline.opening.data import open_source
+from ap_core.plugins.registry import Registry
+from ap_train.training.world import world_of
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+T = TypeVar("T")
+
+
+def said_by_main(accelerator: "Accelerator", say: Callable[[], T]) -> T:
+    """What the main process says, on every process; the others wait for it.
+
+    Raises: on every process, the expected error that the main one met.
+    """
+    world = world_of(accelerator)
+    said: T | ApError | None = None
+    if world.main:
+        try:
+            said = say()
+        except ApError as error:
+            said = error
+    answer = world.gather(said)[0]
+    if isinstance(answer, ApError):
+        raise answer
+    return cast("T", answer)
+
+
+def open_together(
+    accelerator: "Accelerator", registry: Registry, request: DataRequest
+) -> DataSource:
+    """Images, on every process; only the main one looks for those that cannot be read.
+
+    What has to be downloaded is so once: by the main process, and by the first of every machine
+    that does not see what it has downloaded. Raises: as `open_source`.
+    """
+    opened: list[DataSource] = []
+
+    def record() -> Mapping[str, object]:
+        opened.append(open_source(registry, request))
+        found: Mapping[str, object] = json.loads(json.dumps(opened[0].record()))
+        return found
+
+    before = said_by_main(accelerator, record)
+    if not accelerator.is_main_process:
+        request = replace(request, before=before)
+    with accelerator.local_main_process_first():
+        return opened[0] if opened else open_source(registry, request)
