@@ -37,6 +37,7 @@ def tell(found):
     told = gather_object([found])
     if main:
         print(json.dumps(told))
+    accelerator.end_training()
 """
 
 OPENING = (

@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ap_core.contracts import Architecture, Split
 from ap_core.errors import DataError, ModelError, UnknownNameError, UsageError
@@ -587,6 +588,19 @@ def test_memory_for_no_pass_at_all_is_said(network, digits, architecture) -> Non
     with pytest.raises(ModelError, match="with 32 images in a pass, and with any fewer") as caught:
         fitted_in_place(Hungry(network, 0), digits, architecture)
     assert "--input-size" in caught.value.hint
+
+
+def test_memory_that_runs_out_in_the_optimizer_is_said(network, digits, architecture) -> None:
+    def hungry(optimizer: torch.optim.Optimizer, *_given: object) -> None:
+        if sum(len(group["params"]) for group in optimizer.param_groups) > 4:
+            raise torch.OutOfMemoryError("out of memory")
+
+    hook = register_optimizer_step_pre_hook(hungry)
+    try:
+        with pytest.raises(ModelError, match="runs out in adamw itself, beside passes of 32"):
+            fitted_in_place(network, digits, architecture, opt="adamw")
+    finally:
+        hook.remove()
 
 
 def test_memory_that_runs_out_in_other_words_is_understood(network, digits, architecture) -> None:

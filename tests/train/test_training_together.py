@@ -1,14 +1,12 @@
 """Training on two processes: they end alike, and what fails on one is known to both."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from runs import WAIT, environment
+from runs import launched
 from scenarios import QUICK, network
 
 from ap_train.training.loop import fit
@@ -21,14 +19,7 @@ Outcome = dict[str, object]
 def place(tmp_path_factory) -> Path:
     """Where two processes left what came of every scenario."""
     place = tmp_path_factory.mktemp("processes")
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-            str(here / "scenarios.py"), str(place),
-        ],
-        capture_output=True, timeout=WAIT, text=True, env=environment(), check=False,
-    )  # fmt: skip
+    done = launched(2, Path(__file__).with_name("scenarios.py"), place)
     assert done.returncode == 0, done.stderr
     return place
 

@@ -15,7 +15,7 @@ from ap_train.measuring.across import answers_across
 from ap_train.training.augment import augmentation_of
 from ap_train.training.batches import Augmented, Batch, loader_of, schedule_of, seed_of
 from ap_train.training.keeping import Keeper
-from ap_train.training.memory import fits, out_of_memory, release
+from ap_train.training.memory import fits, out_of_memory, ran_out, release
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import Machinery
 from ap_train.training.state import Standing
@@ -124,9 +124,7 @@ class Training:
                 self._give_way(failure)
                 return
             assert isinstance(loss, Tensor)
-            # Some optimizers draw, and all processes must draw alike.
-            torch.manual_seed(seed_of(self.options.seed, self.done))
-            self.machinery.update(self.done, self.options.clip_grad)
+            self._change_weights()
             self.unsettled.append(loss)
             self._stand(update=self.standing.update + 1)
             advance(self.schedule.batch)
@@ -136,6 +134,21 @@ class Training:
                 self._settle()
                 self._save()
         self._settle()
+
+    def _change_weights(self) -> None:
+        """Raises: ModelError where there is no memory for what the optimizer keeps."""
+        # Some optimizers draw, and all processes must draw alike.
+        torch.manual_seed(seed_of(self.options.seed, self.done))
+        try:
+            self.machinery.update(self.done, self.options.clip_grad)
+        except RuntimeError as error:
+            if not ran_out(error):
+                raise
+            raise ModelError(
+                f"memory runs out in {self.options.opt} itself, beside passes of "
+                f"{self.pass_size} images",
+                hint="give a larger --accumulate, or an optimizer that keeps less, such as sgd",
+            ) from error
 
     def _batches(self) -> Iterator[Batch]:
         standing = self.standing

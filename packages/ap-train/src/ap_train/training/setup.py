@@ -1,5 +1,6 @@
 """Setting up: the accelerator, the schedule of the learning rate, what takes part in an update."""
 
+import atexit
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def accelerator_of(options: TrainOptions) -> "Accelerator":
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     try:
-        return Accelerator(
+        accelerator = Accelerator(
             mixed_precision=None if options.amp == "no" else options.amp,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
@@ -126,6 +127,10 @@ def accelerator_of(options: TrainOptions) -> "Accelerator":
             f"--amp {options.amp} is not to be had here: {error}",
             hint="leave it out; one process trains in one precision only",
         ) from error
+    if accelerator.num_processes > 1:
+        # Threads of a group that is still there when the interpreter is gone abort the process.
+        atexit.register(accelerator.state.destroy_process_group)
+    return accelerator
 
 
 def check_accelerator(accelerator: "Accelerator", options: TrainOptions) -> None:
