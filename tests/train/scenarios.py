@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from accelerate import Accelerator
 from conftest import ARCHITECTURE
 from PIL import Image
 
@@ -27,7 +26,9 @@ from ap_train.data.source import IndexedSource
 from ap_train.training.batches import schedule_of
 from ap_train.training.keeping import InMemory
 from ap_train.training.loop import Fitted, fit
+from ap_train.training.options import TrainOptions
 from ap_train.training.presets import options_of
+from ap_train.training.setup import accelerator_of
 from ap_train.training.state import Parts, Standing
 from ap_train.training.world import World
 
@@ -219,7 +220,7 @@ SCENARIOS: tuple[Callable[[int, Path], Result], ...] = (
 
 
 def main(place: Path) -> None:
-    rank = Accelerator().process_index
+    rank = accelerator_of(TrainOptions()).process_index
     found = {}
     for scenario in SCENARIOS:
         try:
