@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 BLOCK = re.compile(
-    r"^```(sh|python|toml(?= title)|text(?= said))(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^```(sh|python|toml(?= title)|text(?= said))(?: ([^\n]*))?\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
