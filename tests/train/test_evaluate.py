@@ -331,7 +331,8 @@ def test_a_run_of_random_weights_is_measured_under_a_warning(tmp_path) -> None:
 def test_a_trained_run_is_measured_on_what_its_training_left_to_report_on(run, tmp_path) -> None:
     shutil.copytree(run, tmp_path / "run")
     settings = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-2}
-    trained = finetune(tmp_path / "run", FinetuneOptions(training=options_of("short", settings)))
+    options = FinetuneOptions(training=options_of("short", settings))
+    trained = finetune(tmp_path / "run", options, progress=Silent())
     listener = Listener()
     found = evaluate(tmp_path / "run", progress=listener)
     assert found.data == trained.training.data

@@ -253,8 +253,8 @@ class _Work:
             self.run.write_record(record)
             self._write(done)
             _show(self.run)
-        self._warn_if_worse(done)
         self.accelerator.wait_for_everyone()
+        self._warn_if_worse(done)
         return Finetuned(
             path=self.run.path,
             record=record,
