@@ -6,9 +6,11 @@ A test compares what is there with what this would write.
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from pydantic import BaseModel
 
 from ap_core.cli.main import command_line
 from ap_core.pipeline.api import load_model, profile, prune
@@ -19,6 +21,12 @@ from ap_core.pipeline.prune import Pruned
 from ap_core.pipeline.searching.situation import Situation
 from ap_core.plugins.registry import Registry
 from ap_core.strategy import Strategy
+from ap_train.evaluation.evaluate import Evaluation, Own, evaluate
+from ap_train.evaluation.options import EvalOptions
+from ap_train.finetuning.finetune import Finetuned, Given, finetune, resume
+from ap_train.finetuning.options import FinetuneOptions
+from ap_train.training.loop import Fitted, fit
+from ap_train.training.options import TrainOptions
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -61,20 +69,15 @@ def _contexts(context: click.Context) -> Iterator[click.Context]:
 
 def strategy_page() -> str:
     """Fields of a strategy."""
-    schema = Strategy.model_json_schema()
+    parts = ["# Strategy", "", inspect.cleandoc(Strategy.__doc__ or ""), "", *_fields(Strategy), ""]
+    return "\n".join(parts)
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    """Table of the fields of a model, each of which has a description."""
+    schema = model.model_json_schema()
     rows = [_field(name, about, schema) for name, about in schema["properties"].items()]
-    return "\n".join(
-        [
-            "# Strategy",
-            "",
-            inspect.cleandoc(Strategy.__doc__ or ""),
-            "",
-            "| field | values | default | what it does |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    return ["| field | values | default | what it does |", "|---|---|---|---|", *rows]
 
 
 def _field(name: str, about: Mapping[str, object], schema: Mapping[str, object]) -> str:
@@ -115,6 +118,20 @@ def api_page() -> str:
         parts += _documented(thing.__name__, thing)
     parts += [
         "",
+        "## Training and evaluation",
+        "",
+        "What `ap finetune` and `ap eval` call, in `ap_train.finetuning.finetune`,",
+        "`ap_train.evaluation.evaluate` and `ap_train.training.loop`; the options of each are in",
+        "`ap_train.finetuning.options` and `ap_train.evaluation.options`.",
+    ]
+    for thing in (finetune, resume, FinetuneOptions, Given, Finetuned):
+        parts += _documented(thing.__name__, thing, depth=3)
+    for thing in (evaluate, EvalOptions, Own, Evaluation, fit, Fitted):
+        parts += _documented(thing.__name__, thing, depth=3)
+    parts += ["", "### TrainOptions", "", inspect.getdoc(TrainOptions) or "", ""]
+    parts += _fields(TrainOptions)
+    parts += [
+        "",
         "## A search step by step",
         "",
         "What [`ap drive`](../how-to/drive.md) calls, in `ap_core.pipeline.driving`.",
@@ -140,7 +157,24 @@ def _parameters(thing: Callable[..., object]) -> Iterator[str]:
         if each.kind is each.KEYWORD_ONLY and not star:
             star = True
             yield "*"
-        yield str(each)
+        yield str(each.replace(default=_bare(each.default)))
+
+
+def _bare(default: object) -> object:
+    """A default as it is shown: of a record its kind alone, of a function nothing."""
+    if isinstance(default, BaseModel):
+        return _Spelt(f"{type(default).__name__}()")
+    return _Spelt("...") if inspect.isfunction(default) else default
+
+
+@dataclass(frozen=True)
+class _Spelt:
+    """What is shown as this text."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 def measurements_page() -> str:

@@ -1,6 +1,7 @@
 """What the documentation tells to type is typed: every `sh` and `python` block, page by page.
 
-A block marked `text said` is what the command before it says.
+A block with a title is a file of that name; one marked `text said` is what the command before it
+says.
 """
 
 import os
@@ -14,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 BLOCK = re.compile(
-    r"^```(sh|python|text(?= said))(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^```(sh|python|toml(?= title)|text(?= said))(?: ([^\n]*))?\n(.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 

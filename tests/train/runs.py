@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_model
 
 from ap_core import prune
@@ -55,8 +57,19 @@ def copied(path: Path, place: Path) -> Path:
     return place / "run"
 
 
+def save_noise(place: Path) -> None:
+    """Pictures of noise in ten folders: as many classes as there are digits."""
+    generator = np.random.default_rng(0)
+    for number in range(10 * 12):
+        (place / str(number % 10)).mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / str(number % 10) / f"{number}.png")
+
+
 def environment(**more: str) -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "COLUMNS": "160"} | more
+    # Processes on CPUs find each other by themselves; beside a GPU they are told to.
+    cpu = {"ACCELERATE_USE_CPU": "1"} if torch.accelerator.is_available() else {}
+    return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"} | cpu | more
 
 
 def ap(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:

@@ -16,8 +16,8 @@ from PIL import Image
 from runs import ap, pruned_run, torchrun
 from torch import nn
 
+from ap_core import load_model, prune
 from ap_core import plugin as ap_core_plugin
-from ap_core import prune
 from ap_core.contracts import (
     Architecture,
     DataRequest,
@@ -50,10 +50,10 @@ from ap_train.data.splits import draw
 from ap_train.evaluation.evaluate import Own, evaluate
 from ap_train.evaluation.intervals import paired_share, share
 from ap_train.evaluation.options import EvalOptions
-from ap_train.evaluation.seen import seen_before
 from ap_train.finetuning.finetune import finetune
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.measuring.across import answers_across
+from ap_train.runs.seen import seen_before
 from ap_train.training.presets import options_of
 
 CLASSES = 7
@@ -232,6 +232,25 @@ def test_progress_counts_every_image(architecture, digits) -> None:
     assert told == [100, 100, 100, 59]
 
 
+class Second(Accelerator):
+    """The main one of two processes, without the other."""
+
+    num_processes = 2
+
+    def reduce(self, tensor: torch.Tensor, reduction: str = "mean", **_more: object):
+        return tensor
+
+
+def test_progress_counts_every_image_once_on_two_processes(architecture, digits) -> None:
+    network = timm.create_model("test_resnet", num_classes=10)
+    told: list[int] = []
+    answers_across(
+        network, digits.split(Split.REPORT), architecture, Second(cpu=True),
+        batch_size=100, advance=told.append,
+    )  # fmt: skip
+    assert told == [200, 159]
+
+
 @pytest.fixture(scope="module")
 def run(digits, architecture, tmp_path_factory) -> Path:
     return pruned_run("test_resnet", digits, architecture, tmp_path_factory.mktemp("evaluated"))
@@ -256,6 +275,34 @@ def test_an_uncut_network_that_cannot_be_had_is_said_to_be_missing(run, tmp_path
     found = evaluate(tmp_path / "run", progress=listener)
     assert found.baseline is None
     assert any("no comparison with the uncut network" in note for note in listener.notes)
+
+
+def test_the_network_of_a_run_is_shown_images_of_the_runs_size(run) -> None:
+    whole = evaluate(run, EvalOptions(baseline="none"))
+    found = evaluate(load_model(run), EvalOptions(data="digits"))
+    assert np.array_equal(found.network.answers.ranks, whole.network.answers.ranks)
+
+
+def test_images_that_are_left_out_are_told_of(greys, table, tmp_path) -> None:
+    shutil.copytree(greys, tmp_path / "greys")
+    broken = sorted((tmp_path / "greys").rglob("*.png"))
+    for path in broken:
+        if path.stem in ("003", "030"):
+            path.write_bytes(b"no image")
+    listener = Listener()
+    options = EvalOptions(data=str(tmp_path / "greys"), on_corrupt="skip")
+    own = Own(architecture=PLAIN)
+    found = evaluate(Table(table), options, own=own, progress=listener)
+    skipped = found.data["skipped"]
+    assert skipped
+    assert f"{len(skipped)} image" in listener.warnings[0]
+    assert skipped[0] in listener.warnings[0]
+
+
+def test_a_run_has_the_classes_that_it_has(run) -> None:
+    with pytest.raises(DataError, match="the data have 32 classes, the network 10") as caught:
+        evaluate(run, EvalOptions(data="glyphs"))
+    assert "--num-classes" not in caught.value.hint
 
 
 def test_a_run_without_comparison_or_beside_another(run) -> None:
@@ -284,7 +331,8 @@ def test_a_run_of_random_weights_is_measured_under_a_warning(tmp_path) -> None:
 def test_a_trained_run_is_measured_on_what_its_training_left_to_report_on(run, tmp_path) -> None:
     shutil.copytree(run, tmp_path / "run")
     settings = {"batch_size": 32, "max_steps": 3, "min_scale": 0.8, "lr": 1e-2}
-    trained = finetune(tmp_path / "run", FinetuneOptions(training=options_of("short", settings)))
+    options = FinetuneOptions(training=options_of("short", settings))
+    trained = finetune(tmp_path / "run", options, progress=Silent())
     listener = Listener()
     found = evaluate(tmp_path / "run", progress=listener)
     assert found.data == trained.training.data

@@ -1,6 +1,8 @@
 """`ap finetune` and its Python API, on runs of small networks trained on digits."""
 
+import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -25,14 +27,18 @@ from runs import (
     copied,
     environment,
     pruned_run,
+    save_noise,
     torchrun,
     training,
     weights,
 )
 
 from ap_core import load_model
-from ap_core.errors import ModelError, RunError, UsageError
+from ap_core.console import Console
+from ap_core.errors import CheckpointError, ModelError, RunError, UsageError
+from ap_core.pipeline.progress import Silent
 from ap_core.runs.directory import RunDirectory
+from ap_train.cli.views import finetuned_document, show_finetuned
 from ap_train.finetuning.finetune import Given, finetune, resume
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.finetuning.trackers import check_tracker
@@ -322,6 +328,15 @@ class Recorder(GeneralTracker):
         self.told.append(("finish", None))
 
 
+class Stopping(Recorder):
+    """Stops the program after the first epoch."""
+
+    name = "stopping"
+
+    def log(self, values: dict[str, object], step: int | None = None) -> None:
+        raise RuntimeError("stop")
+
+
 def test_a_tracker_is_told_the_settings_and_every_epoch(convnext, tmp_path) -> None:
     register_tracker_class(Recorder)
     options = quick(epochs=2, max_steps=None, batch_size=512)
@@ -436,7 +451,111 @@ def test_another_run_can_be_the_teacher(convnext, resnet, tmp_path) -> None:
     run = copied(convnext, tmp_path)
     options = FinetuneOptions(training=quick().training, teacher=str(resnet))
     done = finetune(run, options)
-    assert done.training.teacher == "timm/test_resnet.r160_in1k"
+    assert done.training.teacher == str(resnet)
+
+
+def test_the_baseline_is_the_uncut_network_whoever_teaches(resnet, tmp_path) -> None:
+    (tmp_path / "teacher").mkdir()
+    teacher = copied(resnet, tmp_path / "teacher")
+    taught = FinetuneOptions(training=quick().training, teacher=str(teacher))
+    done = finetune(copied(resnet, tmp_path), taught, progress=Silent())
+    assert done.training.teacher == str(teacher)
+    uncut = RunDirectory.open(resnet).record().result.baseline
+    assert done.training.baseline.top1 == pytest.approx(uncut.top1)
+    assert done.training.baseline != done.training.before
+
+
+def test_a_training_that_makes_a_network_worse_says_so(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    with pytest.warns(UserWarning, match="the training made the network worse: its held-out loss"):
+        done = finetune(str(run), quick(lr=0.5, opt="sgd", distillation="none"))
+    assert done.training.worse
+    assert training(run)["selection_before"]["loss"] < done.training.chosen.selection_loss
+    assert finetuned_document(done)["worse"]
+    assert "The training made the network worse" in (run / "report.html").read_text()
+
+
+def test_a_training_in_use_is_not_taken_for_one_that_stopped(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    finetune(run, quick())
+    with RunDirectory.resume(run, note=print):
+        assert_refused(1, "is in use by process", "finetune", run, *TERSE)
+        assert_refused(1, "is in use by process", "finetune", run, "--resume")
+
+
+def test_images_that_changed_since_pruning_are_warned_of(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    kept = json.loads((run / "run.json").read_text())["data"]["splits"]["train"]["sha256"]
+    text = (run / "run.json").read_text()
+    (run / "run.json").write_text(text.replace(kept, "0" * 64))
+    with pytest.warns(UserWarning, match="the images are not those that the run kept"):
+        done = finetune(run, quick())
+    out = io.StringIO()
+    show_finetuned(Console(out=out, err=io.StringIO()), done)
+    assert "images that the run may have seen" in out.getvalue()
+    assert "Not to be relied on: the images are not" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 100)])
+def test_weights_of_a_training_that_are_lost_are_trained_again(convnext, tmp_path, damage) -> None:
+    run = copied(convnext, tmp_path)
+    finetune(run, quick())
+    damage(run / "finetune" / "best.safetensors")
+    with pytest.raises(CheckpointError) as caught:
+        load_model(run)
+    assert f"remove {run / 'finetune'}, then: ap finetune {run}" in caught.value.hint
+    assert "prune again" not in caught.value.hint
+    load_model(run, finetuned=False)
+    shutil.rmtree(run / "finetune")
+    assert finetune(run, quick()).training.status == "done"
+
+
+def test_weights_of_a_teacher_that_cannot_be_had_name_the_option_of_the_teacher(
+    convnext, tmp_path
+) -> None:
+    run = copied(convnext, tmp_path)
+    missing = ("--teacher-checkpoint", "nowhere.safetensors")
+    refused = assert_refused(1, "", "finetune", run, "--teacher", "test_convnext", *missing)
+    assert "give its weights with --teacher-checkpoint" in refused
+
+
+def test_images_of_other_classes_are_refused_without_options_that_there_are_not(
+    convnext, tmp_path
+) -> None:
+    run = copied(convnext, tmp_path)
+    words = "the data have 32 classes, the network 10"
+    refused = assert_refused(1, words, "finetune", run, "--data", "glyphs", *TERSE)
+    assert "--num-classes" not in refused
+
+
+def test_passes_of_one_image_do_not_go_with_batch_norms(resnet, tmp_path) -> None:
+    run = copied(resnet, tmp_path)
+    words = "a pass would have one image, and batch norms need several"
+    refused = assert_refused(2, words, "finetune", run, "--batch-size", 2, "--accumulate", 2)
+    assert "give a --batch-size of 4 at least" in refused
+    assert not (run / "finetune").exists()
+
+
+def test_a_folder_is_kept_as_an_absolute_path(convnext, tmp_path, monkeypatch) -> None:
+    run = copied(convnext, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    save_noise(tmp_path / "images")
+    options = FinetuneOptions(training=quick(batch_size=8).training, data="images")
+    finetune(run, options, progress=Silent())
+    assert training(run)["options"]["data"] == str(tmp_path / "images")
+
+
+def test_a_training_taken_up_by_another_number_of_processes_says_so(convnext, tmp_path) -> None:
+    run = copied(convnext, tmp_path)
+    stopped = quick(max_steps=4, checkpoint_steps=1)
+    register_tracker_class(Stopping)
+    with pytest.raises(RuntimeError, match="stop"):
+        finetune(run, stopped, given=Given(track="stopping"))
+    record = run / "finetune" / "training.json"
+    record.write_text(record.read_text().replace('"processes": 1', '"processes": 2'))
+    with pytest.warns(UserWarning, match="the training goes on with 1 process, not 2"):
+        done = resume(run)
+    assert (done.training.processes, done.training.resumed) == (2, (1,))
 
 
 def test_a_network_of_the_callers_own_is_trained_from_python(tmp_path) -> None:
@@ -478,7 +597,8 @@ def test_a_distilled_transformer_is_taught_through_its_second_head(
     assert pruned.module is not None
     before = {name: t.clone() for name, t in pruned.module.state_dict().items()}
     options = quick(distillation="hard", weight_decay=0.0, distillation_alpha=1.0)
-    done = finetune(tmp_path / "run", options, given=Given(pruned=pruned.module, whole=whole))
+    given = Given(pruned=pruned.module, whole=whole)
+    done = finetune(tmp_path / "run", options, given=given, progress=Silent())
     after = done.module.state_dict()
     assert torch.equal(before["head.weight"], after["head.weight"])
     assert not torch.equal(before["head_dist.weight"], after["head_dist.weight"])

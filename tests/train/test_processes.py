@@ -19,14 +19,15 @@ from pathlib import Path
 
 import timm
 import torch
-from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from ap_core.contracts import Architecture, DataRequest
 from ap_core.errors import DataError
 from ap_core.plugins.registry import Registry
+from ap_train.training.options import TrainOptions
+from ap_train.training.setup import accelerator_of
 
-accelerator = Accelerator()
+accelerator = accelerator_of(TrainOptions())
 main = accelerator.is_main_process
 architecture = Architecture(
     adapter="resnet", name="timm/test_resnet", num_classes=10, input_size=(3, 32, 32),

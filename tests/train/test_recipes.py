@@ -6,12 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs import ap, assert_refused, pruned_run, torchrun
+from runs import ap, assert_refused, pruned_run, save_noise, torchrun
 from safetensors.torch import load_file, save_file
 
 from ap_core.cli.main import run
-from ap_core.errors import UnknownNameError, UsageError
+from ap_core.console import Console
+from ap_core.errors import ModelError, UnknownNameError, UsageError
+from ap_train.cli.recipe_view import show_recipe
+from ap_train.pipeline import RecipeResult, run_recipe
 from ap_train.recipes.recipe import RECIPES, read_recipe
+from ap_train.recipes.wording import as_settings
 from ap_train.training.presets import PRESETS
 
 RECIPE = """
@@ -249,7 +253,9 @@ def test_what_is_set_goes_over_the_recipe() -> None:
         ("nowhere.toml", (), UsageError, "cannot be read"),
         ("resnet50-2.06g", ("epochs",), UsageError, "is not of the form"),
         ("resnet50-2.06g", ("title.x=1",), UsageError, "title is no table"),
-        ("resnet50-2.06g", ("taste=1",), UsageError, "'taste' is wrong"),
+        ("resnet50-2.06g", ("taste=1",), UsageError, "unknown key of a recipe: 'taste'"),
+        ("resnet50-2.06g", ("finetun.lr=1",), UsageError, "unknown key of a recipe: 'finetun'"),
+        ("resnet50-2.06g", ("evaluate=often",), UsageError, "'evaluate' is wrong"),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(name, overrides, error, words) -> None:
@@ -260,8 +266,12 @@ def test_recipes_that_make_no_sense_are_refused(name, overrides, error, words) -
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("prune.modell=x", "'strategy.modell' is wrong"),
-        ("finetune.epoch=3", "'epoch' is wrong"),
+        ("prune.modell=x", r"unknown key of \[prune\]: 'modell'"),
+        ("prune.floor=7", "the option 'prune.floor' is wrong"),
+        ("prune.seed=-1", "the option 'prune.seed' is wrong"),
+        ("prune.input_size=[3]", "the option 'prune.input_size"),
+        ("prune.input_size=wide", "'prune.input_size' is wrong: 'wide' is not a size"),
+        ("finetune.epoch=3", r"unknown key of \[finetune\]: 'epoch'"),
         ("finetune.preset=resnt", "unknown preset"),
     ],
 )
@@ -269,6 +279,77 @@ def test_settings_that_do_not_exist_are_refused(override: str, words: str) -> No
     recipe = read_recipe("resnet50-2.06g", [override])
     with pytest.raises(UsageError, match=words):
         (recipe.prune_options(), recipe.finetune_options())
+
+
+def test_the_nearest_key_of_a_table_is_told() -> None:
+    with pytest.raises(UsageError, match=r"of \[prune\]: 'target_mac'") as caught:
+        read_recipe("resnet50-2.06g", ["prune.target_mac=1"]).prune_options()
+    assert "did you mean target_macs" in caught.value.hint
+
+
+@pytest.mark.parametrize("size", ["32", "[3, 32, 32]", "3x32x32", "'3,32,32'"])
+def test_a_size_is_written_as_on_the_command_line(size: str) -> None:
+    recipe = read_recipe("resnet50-2.06g", [f"prune.input_size={size}"])
+    assert recipe.prune_options().input_size == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        (
+            "give your own with --checkpoint, or say --weights random",
+            "give your own with --set prune.checkpoint=..., or say --set prune.weights=random",
+        ),
+        ("train this one with --from-scratch", "train this one with --set prune.from_scratch=true"),
+        ("give some with --data", "give some with --data"),
+    ],
+)
+def test_hints_name_settings_where_commands_have_options(hint: str, words: str) -> None:
+    with pytest.raises(ModelError) as caught, as_settings("prune"):
+        raise ModelError("no", hint=hint)
+    assert caught.value.hint == words
+
+
+def test_only_what_differs_is_told_of_a_training_with_other_options(again: Path) -> None:
+    command = ("run", again / "small.toml", "--output", again / "run", *SHORT)
+    other = ("--set", "finetune.lr=1e-3", "--set", "finetune.epochs=2")
+    said = assert_refused(1, "was trained with other options", *command, *other)
+    assert "epochs is 10, not 2; lr is 1.5e-05, not 0.001" in " ".join(said.split())
+    assert "{" not in said
+
+
+def test_a_folder_that_a_recipe_names_is_kept_as_an_absolute_path(
+    trained: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_noise(tmp_path / "images")
+    text = RECIPE.format(checkpoint=trained)
+    text = text[: text.index("[finetune]")].replace('"digits"', '"images"')
+    (tmp_path / "small.toml").write_text(text)
+    for stage in ("done", "there already"):
+        result = run_recipe(
+            read_recipe("small.toml", ["evaluate=false", "benchmark=false"]), Path("run")
+        )
+        assert result.stages == {"prune": stage}
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["options"]["data"] == str(tmp_path / "images")
+
+
+def test_networks_are_called_alike_in_all_tables() -> None:
+    figure = {"value": 0.5, "interval": [0.4, 0.6]}
+    measured = {"accuracy": {"top1": figure}}
+    done = RecipeResult(
+        path=Path("run"),
+        stages={"finetune": "done"},
+        evaluation={**measured, "baseline": measured},
+        benchmark={"whole": {"latency": 0.002}, "pruned": {"latency": 0.001}},
+        main=True,
+    )
+    out = io.StringIO()
+    console = Console(out=out, err=io.StringIO())
+    show_recipe(console, read_recipe("resnet50-2.06g"), done)
+    assert out.getvalue().count("uncut") == 2
+    assert out.getvalue().count("fine-tuned") == 2
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:

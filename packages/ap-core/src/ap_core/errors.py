@@ -1,6 +1,7 @@
 """Errors that a user can act on: shown in one line, without a traceback; anything else is a bug."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
@@ -69,8 +70,25 @@ class DataError(ApError):
     """A data set that cannot be read, or is of no use for the task."""
 
 
+class ClassesError(DataError):
+    """Data of another number of classes than the network's."""
+
+
 class RunError(ApError):
     """A run directory that is in use, damaged, or cannot be written."""
+
+
+@contextmanager
+def hinted(kind: type[ApError], rephrase: Callable[[str], str]) -> Iterator[None]:
+    """Let errors of this kind in the block say what to do in the words of the use case.
+
+    rephrase: the new hint, of the one that the error has.
+    """
+    try:
+        yield
+    except kind as error:
+        error.hint = rephrase(error.hint)
+        raise
 
 
 class Interrupted(KeyboardInterrupt):

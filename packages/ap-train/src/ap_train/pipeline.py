@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ap_core.errors import RunError, UsageError
 from ap_core.pipeline.environment import environment
-from ap_core.pipeline.opening.data import open_source
+from ap_core.pipeline.opening.data import located, open_source
 from ap_core.pipeline.opening.reload import load_model, request_again
 from ap_core.pipeline.opening.subject import load_subject
 from ap_core.pipeline.options import PruneOptions
@@ -30,9 +30,11 @@ from ap_train.finetuning.finetune import Given, finetune
 from ap_train.finetuning.finetune import resume as resume_finetune
 from ap_train.finetuning.keeper import has_state
 from ap_train.finetuning.options import FinetuneOptions
+from ap_train.finetuning.paths import located_training
 from ap_train.finetuning.teachers import check_teaching
 from ap_train.processes import said_by_main
 from ap_train.recipes.recipe import Recipe
+from ap_train.recipes.wording import as_settings
 from ap_train.runs.images import images_asked_for
 from ap_train.runs.networks import is_run, uncut_network
 from ap_train.runs.options import ImageOptions
@@ -80,14 +82,18 @@ def run_recipe(
     else, or was made of other weights or images; else as the stages do.
     """
     registry = registry or Registry.from_entry_points()
-    options, training = recipe.prune_options(), recipe.finetune_options()
+    options, training = located(registry, recipe.prune_options()), recipe.finetune_options()
+    if training is not None:
+        training = located_training(registry, training)
     _check_images(recipe, options, training)
     accelerator = accelerator or accelerator_of(training.training if training else TrainOptions())
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
     stage = _Stages(output, accelerator, command, registry, progress)
-    stages = {"prune": said_by_main(accelerator, lambda: stage.prune(options))}
+    with as_settings("prune"):
+        stages = {"prune": said_by_main(accelerator, lambda: stage.prune(options))}
     if training is not None:
-        stages["finetune"] = stage.finetune(training)
+        with as_settings("finetune"):
+            stages["finetune"] = stage.finetune(training)
     evaluation = benchmark = None
     if recipe.evaluate:
         stages["evaluate"], evaluation = stage.kept(
@@ -112,7 +118,8 @@ def _check_images(recipe: Recipe, options: PruneOptions, training: FinetuneOptio
     Raises: UsageError.
     """
     if training is not None:
-        check_teaching(training)
+        with as_settings("finetune"):
+            check_teaching(training)
     if options.data or (training is not None and training.data):
         return
     if training is not None:
@@ -153,7 +160,7 @@ class _Stages:
             )
             return DONE
         record = self._record()
-        before = PruneOptions.parse(record.options)
+        before = located(self.registry, PruneOptions.parse(record.options))
         # What was left open was filled in when the run began.
         left_open = {
             name: getattr(before, name) for name in LEFT_OPEN if not getattr(options, name)
@@ -161,7 +168,7 @@ class _Stages:
         asked = options.model_copy(update=left_open)
         if before != asked:
             raise RunError(
-                f"{self.output} holds a run of other options: {_difference(before, asked)}",
+                f"{self.output} holds a run of other options: {_differences(before, asked)}",
                 hint=ELSEWHERE,
             )
         if record.status != "done":
@@ -193,9 +200,10 @@ class _Stages:
         if training is None:
             return "absent"
         before = FinetuneOptions.model_validate(training.options)
+        before = located_training(self.registry, before)
         if before != options:
             raise RunError(
-                f"{self.output} was trained with other options: {_difference(before, options)}",
+                f"{self.output} was trained with other options: {_differences(before, options)}",
                 hint=ELSEWHERE,
             )
         if training.status != "done" or has_state(self.output):
@@ -306,8 +314,16 @@ ELSEWHERE = "name another directory with --output"
 SPLIT: Literal["report"] = "report"
 
 
-def _difference(before: Record, after: Record) -> str:
-    """First option in which two values differ, and how."""
-    one, other = before.model_dump(mode="json"), after.model_dump(mode="json")
-    name = next(name for name in one if one[name] != other[name])
-    return f"{name} is {one[name]}, not {other[name]}"
+def _differences(before: Record, after: Record) -> str:
+    """All options in which two values differ, and how."""
+    one, other = _flat(before.model_dump(mode="json")), _flat(after.model_dump(mode="json"))
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return "; ".join(f"{name} is {one.get(name)}, not {other.get(name)}" for name in names)
+
+
+def _flat(options: Mapping[str, object]) -> dict[str, object]:
+    """Options by name, those of a group of options among them."""
+    found: dict[str, object] = {}
+    for name, value in options.items():
+        found |= _flat(value) if isinstance(value, dict) else {name: value}
+    return found

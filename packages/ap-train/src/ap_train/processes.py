@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from ap_core.contracts import DataRequest, DataSource
-from ap_core.errors import ApError
+from ap_core.errors import ApError, ClassesError, hinted
 from ap_core.pipeline.opening.data import open_source
 from ap_core.plugins.registry import Registry
 from ap_train.training.world import world_of
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 T = TypeVar("T")
+
+OF_A_RUN = "take images of the classes that the run was pruned for: it has no others"
 
 
 def said_by_main(accelerator: "Accelerator", say: Callable[[], T]) -> T:
@@ -55,3 +57,14 @@ def open_together(
         request = replace(request, before=before)
     with accelerator.local_main_process_first():
         return opened[0] if opened else open_source(registry, request)
+
+
+def open_for_run(
+    accelerator: "Accelerator", registry: Registry, request: DataRequest
+) -> DataSource:
+    """Images for the network of a run, which has the classes that it has.
+
+    Raises: as `open_source`.
+    """
+    with hinted(ClassesError, lambda _hint: OF_A_RUN):
+        return open_together(accelerator, registry, request)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from ap_core.errors import UsageError
+from ap_core.input_size import parse_input_size
 
 
 class Share(click.ParamType[float]):
@@ -40,15 +41,10 @@ class InputSize(click.ParamType[tuple[int, int, int]]):
         """(channels, height, width)."""
         if isinstance(value, tuple):
             return value
-        parts = str(value).replace("x", ",").split(",")
-        if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is not a size; write it like 224 or 3,224,224", param, ctx)
-        numbers = [int(part) for part in parts]
-        if len(numbers) == 1:
-            return (3, numbers[0], numbers[0])
-        if len(numbers) == 3:
-            return (numbers[0], numbers[1], numbers[2])
-        return self.fail(f"{value!r} is not a size; write it like 224 or 3,224,224", param, ctx)
+        try:
+            return parse_input_size(str(value))
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
 
 
 MOST = 1_000_000

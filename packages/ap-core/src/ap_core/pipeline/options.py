@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ap_core.budget import DEFAULT_BAND, parse_tolerance
 from ap_core.contracts import WeightsPolicy
+from ap_core.input_size import parse_input_size
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
 
@@ -15,6 +16,7 @@ from ap_core.strategy import Strategy
 class PruneOptions(Record):
     """Everything that a plan depends on, besides the weights and the data themselves.
 
+    input_size: (channels, height, width), or as it is typed: 224, "1,28,28".
     model: as typed; of a live network, its class's name.
     target_macs, target_params: texts such as "8.48", "850M", "50%"; "" where not capped.
     raw: "" where the solver keeps to the budget; else a tolerance ("paper", "+1/-5"): strategies
@@ -59,6 +61,12 @@ class PruneOptions(Record):
     on_corrupt: Literal["refuse", "skip"] = "refuse"
     recoveries: tuple[str, ...] | None = None
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("input_size", mode="before")
+    @classmethod
+    def _typed_size(cls, size: object) -> object:
+        """Take a size as it is typed on the command line, too."""
+        return parse_input_size(str(size)) if isinstance(size, int | str) else size
 
     @field_validator("raw")
     @classmethod

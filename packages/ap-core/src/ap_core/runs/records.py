@@ -20,14 +20,28 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     @classmethod
-    def parse(cls, fields: Mapping[str, object]) -> Self:
-        """Record of these fields, which a user gave. Raises: UsageError naming the first wrong."""
+    def parse(cls, fields: Mapping[str, object], *, inside: str = "") -> Self:
+        """Record of these fields, which a user gave. Raises: UsageError naming the first wrong.
+
+        inside: table that the user wrote them in; "" for none.
+        """
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "together"
-            raise UsageError(f"the option {place!r} is wrong: {first['msg']}") from error
+            raise wrong_option(error, inside=inside) from error
+
+
+def wrong_option(error: ValidationError, *, inside: str = "") -> UsageError:
+    """Error that names the first option that is wrong, or says which do not go together.
+
+    inside: table that the user wrote it in; "" for none.
+    """
+    first = error.errors(include_url=False)[0]
+    words = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return UsageError(f"in [{inside}]: {words}" if inside else words)
+    place = ".".join(str(part) for part in (inside, *first["loc"]) if part != "")
+    return UsageError(f"the option {place!r} is wrong: {words}")
 
 
 class CapRecord(Record):
@@ -117,7 +131,12 @@ class EpochRecord(Record):
 class TrainingRecord(Record):
     """finetune/training.json: how a pruned network was trained again, and what came of it.
 
-    teacher: name of the network that was learnt from, "" for none.
+    teacher: network that was learnt from: its name, the directory of a run; "" for none.
+    processes: that it was begun with. resumed: how many took it up again, where that was another
+    number.
+    seen: why the run may have seen images that it reports on; "" where it has not.
+    best: the best of `history`, counted from 0, as `EpochRecord.epoch` is.
+    selection_before: of the pruned network, on the split that chooses the best epoch.
     baseline, before, after: of the uncut network, the pruned one and the trained one, on the report
     split; the last was measured on the network reloaded from disk.
     skipped: images that could not be read and were left out.
@@ -132,14 +151,28 @@ class TrainingRecord(Record):
     data: dict[str, object]
     teacher: str
     processes: int
+    resumed: tuple[int, ...] = ()
+    seen: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
     history: tuple[EpochRecord, ...] = ()
     best: int | None = None
     skipped: tuple[str, ...] = ()
+    selection_before: QualityRecord | None = None
     baseline: QualityRecord | None = None
     before: QualityRecord | None = None
     after: QualityRecord | None = None
     failure: str = ""
+
+    @property
+    def chosen(self) -> EpochRecord | None:
+        """The best epoch; None before the first."""
+        return None if self.best is None else self.history[self.best]
+
+    @property
+    def worse(self) -> bool:
+        """Whether even the best epoch's held-out loss is above that before the training."""
+        best, before = self.chosen, self.selection_before
+        return best is not None and before is not None and best.selection_loss > before.loss
 
 
 class DecisionRecord(Record):

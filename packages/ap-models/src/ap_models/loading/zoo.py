@@ -80,6 +80,7 @@ def build(
 ) -> Module:
     """Network in eval mode, on torch's current default device (meta included).
 
+    input_size: its configuration says it, too.
     Raises: ModelError where the arguments do not go with it, CheckpointError where its published
     weights cannot be had within seconds.
     """
@@ -91,13 +92,18 @@ def build(
         with warnings.catch_warnings():
             # torchvision announces changes of its default initialisation this way.
             warnings.simplefilter("ignore", FutureWarning)
-            return make(canonical, num_classes, input_size, pretrained=pretrained).eval()
+            module = make(canonical, num_classes, input_size, pretrained=pretrained).eval()
     except (EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
         if not pretrained:
             raise _cannot_build(canonical, error) from error
         raise _damaged(canonical, error) from error
     except (AssertionError, TypeError, ValueError) as error:
         raise _cannot_build(canonical, error) from error
+    if input_size is not None:
+        # Whoever has the network alone, such as one of a run, reads its size off it.
+        stated = getattr(module, "pretrained_cfg", {})
+        module.pretrained_cfg = {**stated, "input_size": input_size}  # type: ignore[assignment]
+    return module
 
 
 def published_classes(name: str) -> int | None:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 def show_recipe(console: Console, recipe: "Recipe", done: "RecipeResult") -> None:
     """Stages, and what was measured at the end."""
     console.table(("stage", ""), list(done.stages.items()), title=recipe.title)
+    final = "fine-tuned" if "finetune" in done.stages else "pruned"
     if done.evaluation is not None:
-        console.table(("network", "top-1", "95 %"), _accuracies(done.evaluation))
+        console.table(("network", "top-1", "95 %"), _accuracies(done.evaluation, final))
     if done.benchmark is not None:
-        console.table(("network", "latency, ms"), _latencies(done.benchmark))
+        console.table(("network", "latency, ms"), _latencies(done.benchmark, final))
     console.result(f"report: {done.path / 'report.html'}")
 
 
@@ -31,9 +32,9 @@ def recipe_document(done: "RecipeResult") -> dict[str, object]:
     }
 
 
-def _accuracies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
+def _accuracies(document: dict[str, object], final: str) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
-    for name, measured in (("uncut", document.get("baseline")), ("small", document)):
+    for name, measured in (("uncut", document.get("baseline")), (final, document)):
         if isinstance(measured, dict):
             top1 = measured["accuracy"]["top1"]
             low, high = top1["interval"]
@@ -41,9 +42,10 @@ def _accuracies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
     return rows
 
 
-def _latencies(document: dict[str, object]) -> list[tuple[Cell, ...]]:
+def _latencies(document: dict[str, object], final: str) -> list[tuple[Cell, ...]]:
+    names = {"whole": "uncut", "pruned": final}
     return [
-        (name, 1000 * float(measured["latency"]))
+        (names.get(name, name), 1000 * float(measured["latency"]))
         for name, measured in document.items()
         if isinstance(measured, dict) and "latency" in measured
     ]

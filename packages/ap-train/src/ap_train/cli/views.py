@@ -19,7 +19,8 @@ def show_finetuned(console: Console, done: "Finetuned") -> None:
         (name, percent(quality.top1, 2), percent(quality.top5, 2), quality.loss)
         for name, quality in _stages(done).items()
     ]
-    title = f"{done.record.architecture.name}, on {_images(done)} images that nothing was chosen on"
+    chosen = "the run may have seen" if training.seen else "nothing was chosen on"
+    title = f"{done.record.architecture.name}, on {_images(done)} images that {chosen}"
     console.table(("network", "top-1", "top-5", "loss"), rows, title=title)
     best = 0 if training.best is None else training.best + 1
     console.result(
@@ -35,7 +36,7 @@ def show_finetuned(console: Console, done: "Finetuned") -> None:
 
 
 def finetuned_document(done: "Finetuned") -> dict[str, object]:
-    """JSON of a training."""
+    """JSON of a training; `best` counts from 0, as `epoch` in the history does."""
     training = done.training
     return {
         "schema": SCHEMA,
@@ -44,6 +45,8 @@ def finetuned_document(done: "Finetuned") -> dict[str, object]:
         "teacher": training.teacher,
         "epochs": len(training.history),
         "best": training.best,
+        "worse": training.worse,
+        "seen": training.seen,
         "accuracy": {name: quality.model_dump() for name, quality in _stages(done).items()},
         "history": [epoch.model_dump() for epoch in training.history],
         "skipped": list(training.skipped),

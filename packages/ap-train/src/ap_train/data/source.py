@@ -58,7 +58,7 @@ class IndexedSource:
         names = tuple(images.name(index) for index in broken)
         if names and request.on_corrupt != "skip":
             raise DataError(
-                f"{len(names)} of {len(measured)} images cannot be read: {_some(names)}",
+                f"{len(names)} of {len(measured)} images cannot be read: {some(names)}",
                 hint="remove them, or leave them out with --on-corrupt skip",
             )
         splits = splits.without(broken)
@@ -229,6 +229,7 @@ def _check_classes(images: Images, splits: Splits) -> None:
         raise DataError(f"no image of class {name} can be read, or there are none")
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few of these names, for a message."""
     shown = ", ".join(names[:SHOWN])
     return f"{shown}, ..." if len(names) > SHOWN else shown

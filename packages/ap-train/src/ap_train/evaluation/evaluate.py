@@ -12,8 +12,10 @@ from ap_core.contracts import Architecture, DataRequest, DataSource, Split, Trai
 from ap_core.errors import DataError, UsageError
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import counted
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import RunRecord
+from ap_train.data.source import some
 from ap_train.data.transform import preprocessing_of
 from ap_train.evaluation.candidates import check_alike, of_model, of_module
 from ap_train.evaluation.intervals import (
@@ -25,10 +27,9 @@ from ap_train.evaluation.intervals import (
     share,
 )
 from ap_train.evaluation.options import OF_MODELS, OF_RUNS, EvalOptions
-from ap_train.evaluation.seen import seen_before
 from ap_train.measuring.across import answers_across
 from ap_train.measuring.answers import Answers, answers_of
-from ap_train.processes import open_together
+from ap_train.processes import open_for_run, open_together
 from ap_train.runs.images import images_asked_for
 from ap_train.runs.networks import (
     Candidate,
@@ -39,6 +40,7 @@ from ap_train.runs.networks import (
     uncut_to_compare,
 )
 from ap_train.runs.options import NOBODY, ImageOptions
+from ap_train.runs.seen import seen_before
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
 
@@ -143,6 +145,11 @@ def evaluate(
     """Measure a run, a model by its name, or a live network; beside a baseline on the same images.
 
     A network that the caller made stays on its device, and in its mode.
+
+    subject: a run directory, a name as `ap models` lists them, or a network that gives logits
+        (n, classes) for images (n, channels, height, width).
+    Returns: `.network.accuracy`, `.baseline.accuracy`: top-1 and top-5 as shares from 0 to 1, the
+        loss in nats, each with its 95 % interval; `.difference` is the network less the baseline.
     Raises: UsageError for options that do not go together and for random weights that were not
     asked for; DataError for images of no use; RunError, ModelError, CheckpointError as loading.
     """
@@ -236,10 +243,10 @@ class _Work:
         asked = images_asked_for(record, before.model_copy(update=given))
         if options.data is not None:
             asked = replace(asked, root=options.data_root)
-            return open_together(self.accelerator, self.registry, asked)
+            return open_for_run(self.accelerator, self.registry, asked)
         recorded = record.data if training is None else training.data
         asked = replace(asked, before=recorded)
-        source = open_together(self.accelerator, self.registry, asked)
+        source = open_for_run(self.accelerator, self.registry, asked)
         warning = seen_before(source, self._split, images_asked_for(record, before), recorded or {})
         if warning:
             self.progress.warn(warning)
@@ -273,6 +280,7 @@ class _Work:
                 "the network may have been chosen on these images: they flatter it; --split report "
                 "does not"
             )
+        self._warn_of_skipped(source)
         return Evaluation(
             network=self._measured(network, network, source),
             baseline=None if baseline is None else self._measured(baseline, network, source),
@@ -281,6 +289,13 @@ class _Work:
             classes=_classes(source),
             main=self.accelerator.is_main_process,
         )
+
+    def _warn_of_skipped(self, source: DataSource) -> None:
+        """Tell of images that are left out; of many, the first few names."""
+        names = source.record().get("skipped")
+        if isinstance(names, list) and names:
+            many = counted(len(names), "image is", "images are")
+            self.progress.warn(f"{many} left out, as they cannot be read: {some(names)}")
 
     def _measured(self, candidate: Candidate, like: Candidate, source: DataSource) -> Measured:
         """Answers of a network. like: the one that the source prepares images for."""

@@ -23,6 +23,7 @@ class EvalOptions(ImageOptions):
     baseline_checkpoint: weights of a baseline that is a model; None for its published ones.
     split: "held_out" images are those that a search, or a training, chose on.
     batch_size: images in one pass of one process. workers: that read images; None for enough.
+    input_size: (channels, height, width).
     seed: of random weights, and of the splits.
     pruned_only: whether to take a run's weights as they were before its network was trained again.
     """

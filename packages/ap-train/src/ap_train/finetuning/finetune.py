@@ -1,10 +1,11 @@
 """The use case `finetune`: from a pruned run to one whose weights were trained again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +19,21 @@ from ap_core.pipeline.opening.reload import load_model, rebuilt
 from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import counted
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, RunDirectory
 from ap_core.runs.records import EpochRecord, QualityRecord, RunRecord, TrainingRecord
 from ap_train.finetuning.keeper import RunKeeper, drop_state, has_state
 from ap_train.finetuning.options import FinetuneOptions
+from ap_train.finetuning.paths import located_training
 from ap_train.finetuning.teachers import choose_teacher
 from ap_train.finetuning.trackers import check_tracker, tracker
 from ap_train.measuring.across import answers_across
-from ap_train.processes import open_together
+from ap_train.processes import open_for_run, said_by_main
 from ap_train.runs.images import images_asked_for
-from ap_train.runs.networks import architecture_of, uncut_to_compare
+from ap_train.runs.networks import architecture_of, is_run, uncut_to_compare
+from ap_train.runs.options import ImageOptions
+from ap_train.runs.seen import seen_before
 from ap_train.training.loop import check, fit
 from ap_train.training.setup import accelerator_of
 
@@ -67,7 +72,7 @@ class Given:
 
 
 def finetune(
-    path: Path,
+    path: str | PathLike[str],
     options: FinetuneOptions,
     *,
     given: Given | None = None,
@@ -76,14 +81,16 @@ def finetune(
 ) -> Finetuned:
     """Train the pruned network of a run; the run's weights are those of the best epoch afterwards.
 
+    path: of the run. given: what only the caller has; registry, progress: None for the installed
+    plugins, and for warnings alone.
     Raises: RunError where the run is not done, is in use, or was trained already; UsageError for
     random weights; DataError, ModelError as `fit` does. What was on disk before is kept.
     """
-    return _finetune(path, options, given or Given(), registry, progress)
+    return _finetune(Path(path), options, given or Given(), registry, progress)
 
 
 def resume(
-    path: Path,
+    path: str | PathLike[str],
     *,
     given: Given | None = None,
     registry: Registry | None = None,
@@ -93,7 +100,7 @@ def resume(
 
     Raises: RunError where there is nothing to go on with; else as `finetune`.
     """
-    return _finetune(path, None, given or Given(), registry, progress)
+    return _finetune(Path(path), None, given or Given(), registry, progress)
 
 
 def _finetune(
@@ -104,17 +111,13 @@ def _finetune(
     progress: Progress | None,
 ) -> Finetuned:
     check_tracker(given.track)
-    before = RunDirectory.open(path).training()
-    if options is not None:
-        _check_nothing_is_lost(path, before)
-        before = None
-    options = options or _options_before(path, before)
     registry = registry or Registry.from_entry_points()
+    fresh = options is not None
+    options = located_training(registry, options) if options else _options_before(path)
     accelerator = given.accelerator or accelerator_of(options.training)
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
-    # All have read what there was before the main process writes.
-    accelerator.wait_for_everyone()
     with _held(path, accelerator, progress) as run:
+        before = said_by_main(accelerator, lambda: _before(run, fresh=fresh))
         record = run.record()
         _check(run, record, options)
         if before is not None and before.status == "done":
@@ -176,8 +179,9 @@ class _Work:
             command=tuple(self.given.command),
             options=self.options.model_dump(mode="json"),
             data=dict(self.source.record()),
-            teacher="" if self.teacher is None else self.teacher.architecture.name,
+            teacher=self._taught_by(),
             processes=self.accelerator.num_processes,
+            seen=_seen(self.source, self.record, self.options),
             environment=environment(),
         )
         if before is not None and before.data != fresh.data:
@@ -185,18 +189,41 @@ class _Work:
                 "the images are not those that the training was started with",
                 hint="put them back, or copy the run without its folder finetune and start anew",
             )
-        started = fresh if before is None else before.model_copy(update={"status": "running"})
+        if fresh.seen:
+            self.progress.warn(fresh.seen)
+        started = fresh if before is None else self._taken_up(before)
         self._write(started)
         if self.record.finetuned is not None and self.accelerator.is_main_process:
             # A copy of a trained run, without its training, says that it is trained.
             self.run.write_record(self.record.model_copy(update={"finetuned": None}))
         return started
 
+    def _taught_by(self) -> str:
+        """Name of the teacher, or the directory of the run that it is of; "" for none."""
+        if self.teacher is None:
+            return ""
+        asked = self.options.teacher
+        return asked if asked and is_run(asked) else self.teacher.architecture.name
+
+    def _taken_up(self, before: TrainingRecord) -> TrainingRecord:
+        """Record of a training that goes on, with as many processes as there are now."""
+        count, last = self.accelerator.num_processes, (before.processes, *before.resumed)[-1]
+        resumed = before.resumed if count == last else (*before.resumed, count)
+        if count != last:
+            self.progress.warn(
+                f"the training goes on with {counted(count, 'process', 'processes')}, not {last}: "
+                "batch norms see other passes, so the weights may end otherwise than without a stop"
+            )
+        return before.model_copy(update={"status": "running", "resumed": resumed})
+
     def done(self, training: TrainingRecord) -> Finetuned:
         """Train, reload, measure, record."""
         uncut = self._uncut()
-        baseline = None if uncut is None else self._quality(uncut)
-        before = self._quality(self.pruned)
+        found: dict[str, object] = {
+            "baseline": None if uncut is None else self._quality(uncut),
+            "before": self._quality(self.pruned),
+            "selection_before": self._quality(self.pruned, Split.HELD_OUT),
+        }
         adapter = self.registry.model_adapters[self.record.architecture.adapter].make()
         keeper = RunKeeper(self.run, adapter, training)
         try:
@@ -213,14 +240,13 @@ class _Work:
                     progress=self.progress,
                 )
             module = self._reloaded()
-            after = self._quality(module)
+            found["after"] = after = self._quality(module)
         except ApError as error:
             kept = self.run.training() or training
             self._write(kept.model_copy(update={"status": "failed", "failure": error.message}))
             raise
-        found = {"history": fitted.history, "best": fitted.best, "skipped": fitted.skipped}
-        quality = {"baseline": baseline, "before": before, "after": after}
-        done = training.model_copy(update={"status": "done", "failure": "", **found, **quality})
+        found |= {"history": fitted.history, "best": fitted.best, "skipped": fitted.skipped}
+        done = training.model_copy(update={"status": "done", "failure": "", **found})
         record = self.record.model_copy(update={"finetuned": after})
         if self.accelerator.is_main_process:
             keeper.last(self.pruned)
@@ -228,12 +254,25 @@ class _Work:
             self._write(done)
             _show(self.run)
         self.accelerator.wait_for_everyone()
+        self._warn_if_worse(done)
         return Finetuned(
             path=self.run.path,
             record=record,
             training=done,
             module=module.cpu().eval(),
             main=self.accelerator.is_main_process,
+        )
+
+    def _warn_if_worse(self, done: TrainingRecord) -> None:
+        best, before = done.chosen, done.selection_before
+        if best is None or before is None or not done.worse:
+            return
+        self.progress.warn(
+            f"the training made the network worse: its held-out loss was "
+            f"{before.loss:.4f} before, and is {best.selection_loss:.4f} after the best epoch",
+            hint="train anew with another --lr (a higher one where the loss still falls), more "
+            "--epochs, or another --preset; load_model(run, finetuned=False) gives the network as "
+            "it was",
         )
 
     def _uncut(self) -> Module | None:
@@ -251,11 +290,11 @@ class _Work:
         adapter = self.registry.model_adapters[self.record.architecture.adapter].make()
         return adapter.restore(adapter.blank(self.pruned), Surgery(attributes={}), weights)
 
-    def _quality(self, module: Module) -> QualityRecord:
+    def _quality(self, module: Module, split: Split = Split.REPORT) -> QualityRecord:
         training, accelerator = self.options.training, self.accelerator
         answers = answers_across(
             module.to(accelerator.device),
-            self.source.split(Split.REPORT),
+            self.source.split(split),
             self.architecture,
             accelerator,
             batch_size=training.pass_size(accelerator.num_processes),
@@ -289,28 +328,39 @@ def _factory(module: Module | None) -> Callable[[], Module] | None:
 
 @contextmanager
 def _held(path: Path, accelerator: "Accelerator", progress: Progress) -> Iterator[RunDirectory]:
-    """The run, locked by the main process; the others read."""
-    if not accelerator.is_main_process:
-        yield RunDirectory.open(path)
-        return
-    with RunDirectory.resume(path, note=progress.note) as run:
-        yield run
+    """The run, locked by the main process; the others read. Raises: RunError, on all of them."""
+    with ExitStack() as stack:
+        locked: list[RunDirectory] = []
+
+        def lock() -> None:
+            locked.append(stack.enter_context(RunDirectory.resume(path, note=progress.note)))
+
+        said_by_main(accelerator, lock)
+        yield locked[0] if locked else RunDirectory.open(path)
 
 
-def _check_nothing_is_lost(path: Path, before: TrainingRecord | None) -> None:
-    """Refuse to begin a training where one is done, or can be gone on with. Raises: RunError."""
-    if before is None or (before.status != "done" and not has_state(path)):
-        return
+def _before(run: RunDirectory, *, fresh: bool) -> TrainingRecord | None:
+    """Training to go on with; None for a fresh one.
+
+    Raises: RunError where a fresh one would be in the place of one that is done, or can be gone on
+    with.
+    """
+    before = run.training()
+    if not fresh:
+        return before
+    if before is None or (before.status != "done" and not has_state(run.path)):
+        return None
     state = "was trained already" if before.status == "done" else "has a training that stopped"
     raise RunError(
-        f"{path} {state}",
-        hint=f"go on with: ap finetune {path} --resume; or remove {path / 'finetune'}, and train "
-        "anew",
+        f"{run.path} {state}",
+        hint=f"go on with: ap finetune {run.path} --resume; or remove {run.path / 'finetune'}, and "
+        "train anew",
     )
 
 
-def _options_before(path: Path, before: TrainingRecord | None) -> FinetuneOptions:
+def _options_before(path: Path) -> FinetuneOptions:
     """Options that a stopped training was given. Raises: RunError."""
+    before = RunDirectory.open(path).training()
     if before is None:
         raise RunError(f"{path} was not trained: there is nothing to go on with")
     return FinetuneOptions.model_validate(before.options)
@@ -329,6 +379,16 @@ def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> No
         )
 
 
+def _seen(source: DataSource, record: RunRecord, options: FinetuneOptions) -> str:
+    """Why the run may have seen images that will be reported on; "" where it has not."""
+    if record.data is None:
+        return ""
+    own, asked = images_asked_for(record, ImageOptions()), images_asked_for(record, options)
+    if (own.name, own.root) != (asked.name, asked.root):
+        return ""
+    return seen_before(source, Split.REPORT, own, record.data)
+
+
 def _source(
     accelerator: "Accelerator", registry: Registry, record: RunRecord, options: FinetuneOptions
 ) -> DataSource:
@@ -340,4 +400,4 @@ def _source(
             "that its trials were chosen on",
             hint="leave out --held-out",
         )
-    return open_together(accelerator, registry, replace(request, before=record.data))
+    return open_for_run(accelerator, registry, replace(request, before=record.data))

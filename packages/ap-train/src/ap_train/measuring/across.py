@@ -54,7 +54,7 @@ def answers_across(
             batch_size=batch_size,
             num_workers=automatic if workers is None else workers,
         )
-        found = answers_of(module, _told(loader, advance, count))
+        found = answers_of(module, _told(loader, advance, count * batch_size, len(images)))
         whole[:, mine] = torch.from_numpy(np.stack([found.labels, found.ranks, found.losses]))
     if count > 1:
         whole = accelerator.reduce(whole.to(accelerator.device), reduction="sum").cpu()
@@ -63,8 +63,9 @@ def answers_across(
 
 
 def _told(
-    loader: "Iterable[ImageBatch]", advance: Callable[[int], None], count: int
+    loader: "Iterable[ImageBatch]", advance: Callable[[int], None], together: int, total: int
 ) -> "Iterator[ImageBatch]":
-    for images, labels in loader:
-        yield images, labels
-        advance(len(labels) * count)
+    """Batches of the main process; after each, all have done theirs. together: images of all."""
+    for done, batch in zip(range(0, total, together), loader, strict=False):
+        yield batch
+        advance(min(together, total - done))

@@ -6,7 +6,14 @@ from pathlib import Path
 from torch.nn import Module
 
 from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, WeightsPolicy
-from ap_core.errors import ApError, RunError, UnknownNameError, UsageError
+from ap_core.errors import (
+    ApError,
+    CheckpointError,
+    RunError,
+    UnknownNameError,
+    UsageError,
+    hinted,
+)
 from ap_core.pipeline.opening.reload import load_model, request_again
 from ap_core.pipeline.opening.subject import builder_of, load_subject, made_by_function
 from ap_core.pipeline.progress import Progress
@@ -101,7 +108,8 @@ def named(
         weights=WeightsPolicy.PRETRAINED,
         checkpoint=checkpoint,
     )
-    loaded = load_subject(registry, request, progress).loaded
+    with hinted(CheckpointError, lambda _hint: f"give its weights with --{role}-checkpoint"):
+        loaded = load_subject(registry, request, progress).loaded
     return Candidate(
         name=name, module=loaded.module, architecture=loaded.architecture, weights=loaded.origin
     )

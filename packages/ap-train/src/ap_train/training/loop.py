@@ -24,6 +24,7 @@ from ap_train.training.options import TrainOptions
 from ap_train.training.setup import (
     accelerator_of,
     check_accelerator,
+    check_norms,
     machinery_of,
     second_head,
 )
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 class Fitted:
     """What a training came to.
 
-    history: epochs that were done. best: the one whose weights are kept.
+    history: epochs that were done. best: the one whose weights are kept, counted from 0.
     skipped: images that could not be read and were left out.
     """
 
@@ -80,6 +81,7 @@ def check(
     rehearse(options, accelerator.device)
     images = source.split(Split.TRAIN)
     schedule_of(options, len(images), world_of(accelerator))
+    check_norms(module, options, accelerator)
     augmentation_of(options, architecture, images)
     return source
 

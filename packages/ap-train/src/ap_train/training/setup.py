@@ -119,6 +119,8 @@ def accelerator_of(options: TrainOptions) -> "Accelerator":
 
     try:
         accelerator = Accelerator(
+            # Else it takes each process that torchrun starts on CPUs to be alone.
+            cpu=not torch.accelerator.is_available(),
             mixed_precision=None if options.amp == "no" else options.amp,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
@@ -173,6 +175,18 @@ def check_accelerator(accelerator: "Accelerator", options: TrainOptions) -> None
         raise UsageError(
             "--sync-bn needs GPUs: torch synchronises batch norms on those alone",
             hint="leave it out",
+        )
+
+
+def check_norms(module: Module, options: TrainOptions, accelerator: "Accelerator") -> None:
+    """Refuse passes of one image where batch norms would average over it. Raises: UsageError."""
+    parts = accelerator.num_processes * options.accumulate
+    if options.batch_size > parts or options.sync_bn:
+        return
+    if any(isinstance(each, _BatchNorm) for each in module.modules()):
+        raise UsageError(
+            "a pass would have one image, and batch norms need several to average over",
+            hint=f"give a --batch-size of {2 * parts} at least",
         )
 
 

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from ap_core.contracts import Architecture, DataRequest, DataSource
-from ap_core.errors import DataError, UnknownNameError, UsageError, unknown_name
+from ap_core.errors import ClassesError, UnknownNameError, UsageError, unknown_name
 from ap_core.pipeline.options import PruneOptions
 from ap_core.plugins.offered import Offers
 from ap_core.plugins.offers import DatasetOffer
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
+from ap_core.runs.records import Record
+
+OptionsT = TypeVar("OptionsT", bound=Record)
 
 FOLDER = "folder"
 
@@ -39,29 +43,32 @@ def open_data(
 def open_source(registry: Registry, request: DataRequest) -> DataSource:
     """Images of a data set that is offered, or of a folder.
 
-    Raises: UnknownNameError; UsageError for a root that does nothing; DataError, also where they
-    are of other classes than the network's.
+    Raises: UnknownNameError; UsageError for a root that does nothing; DataError; ClassesError where
+    they are of other classes than the network's.
     """
     source = _open(registry, request)
     classes = request.architecture.num_classes
     found = counted(source.num_classes, "class", "classes")
     if source.num_classes != classes:
-        raise DataError(
+        raise ClassesError(
             f"the data have {found}, the network {classes}",
             hint=f"--num-classes {source.num_classes} gives the network as many",
         )
     return source
 
 
-def located(registry: Registry, options: PruneOptions) -> PruneOptions:
-    """Same options with absolute paths: a later command may be typed in another directory."""
+def located(registry: Registry, options: OptionsT) -> OptionsT:
+    """Same options with absolute paths: a later command may be typed in another directory.
+
+    options: those that are paths, and `data`, a data set or a folder.
+    """
+    given = dict(options)
     paths: dict[str, object] = {
-        name: path.absolute()
-        for name in ("checkpoint", "data_root")
-        if (path := getattr(options, name)) is not None
+        name: value.absolute() for name, value in given.items() if isinstance(value, Path)
     }
-    if _is_folder(registry.datasets, options.data) and Path(options.data).is_dir():
-        paths["data"] = str(Path(options.data).absolute())
+    data = given["data"] or ""
+    if _is_folder(registry.datasets, data) and Path(data).is_dir():
+        paths["data"] = str(Path(data).absolute())
     return options.model_copy(update=paths)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import ModelRequest, Surgery, WeightsPolicy
-from ap_core.errors import RunError
+from ap_core.errors import CheckpointError, RunError, hinted
 from ap_core.pipeline.opening.subject import builder_of, made_by_function
 from ap_core.plugins.registry import Registry
-from ap_core.report.commands import go_on
+from ap_core.report.commands import command, go_on
 from ap_core.runs.directory import TRAINED, WEIGHTS, RunDirectory
 from ap_core.runs.listing import status_of
 from ap_core.runs.records import ArchitectureRecord, RunRecord
@@ -45,8 +45,11 @@ def load_model(
             f"{record.failure or status_of(directory.path, record)}",
             hint=f"go on with: {go_on(directory.path, driven=record.driven)}",
         )
-    weights = directory.path / (TRAINED if record.finetuned is not None and finetuned else WEIGHTS)
-    return rebuilt(registry or Registry.from_entry_points(), record, weights, factory=factory)
+    registry = registry or Registry.from_entry_points()
+    if record.finetuned is None or not finetuned:
+        return rebuilt(registry, record, directory.path / WEIGHTS, factory=factory)
+    with hinted(CheckpointError, lambda _hint: _train_again(directory.path)):
+        return rebuilt(registry, record, directory.path / TRAINED, factory=factory)
 
 
 def rebuilt(
@@ -62,6 +65,14 @@ def rebuilt(
     blank = adapter.blank(factory()) if factory else _skeleton(registry, record)
     surgery = Surgery(attributes=record.surgery.attributes, replaced=record.surgery.replaced)
     return adapter.restore(blank, surgery, weights)
+
+
+def _train_again(path: Path) -> str:
+    return (
+        "the weights before training are another file: load_model(run, finetuned=False), or "
+        f"ap eval --pruned-only; to train again, remove {path / TRAINED.partition('/')[0]}, then: "
+        f"{command('finetune', str(path))}"
+    )
 
 
 def _skeleton(registry: Registry, record: RunRecord) -> "Module":
