@@ -208,12 +208,13 @@ def test_a_broken_image_is_named_and_refused_or_left_out(tmp_path: Path) -> None
     asked = ("prune", "--model", "test_resnet", "--num-classes", "2", "--input-size", "32")
     asked = (*asked, *RANDOM, "--target-macs", "50%", "--data", "./images")
     refused = ap(*asked, cwd=tmp_path, code=1)
-    assert "1 of 42 images cannot be read: images/a/broken.png" in refused.stderr
+    broken = str(tmp_path / "images" / "a" / "broken.png")
+    assert f"1 of 42 images cannot be read: {broken}" in refused.stderr
     assert not (tmp_path / "runs").exists()
     done = ap(*asked, "--on-corrupt", "skip", "--output", "run", cwd=tmp_path)
-    assert "1 image cannot be read, left out: images/a/broken.png" in done.stderr
+    assert f"1 image cannot be read, left out: {broken}" in done.stderr
     kept = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
-    assert kept["skipped"] == ["images/a/broken.png"]
+    assert kept["skipped"] == [broken]
 
 
 def test_profile_counts_and_draws(tmp_path: Path) -> None:
@@ -287,12 +288,13 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
         "--strategist",
         "tpe",
         "--trials",
-        "30",
+        "16",
     )
     ap(*asked, "--output", "whole", cwd=tmp_path)
     expected = (tmp_path / "whole" / "plan.json").read_bytes()
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    for number in range(4):
+    # In what is drawn at random at first, and in what is learnt from that.
+    for number in (4, 12):
         place = tmp_path / f"killed{number}"
         running = subprocess.Popen(
             [AP, *asked, "--output", place],
@@ -301,10 +303,10 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(lambda place=place, n=number: trials(place) > 3 + 6 * n, running)
+        wait_for(lambda place=place, n=number: trials(place) >= n, running)
         running.send_signal(signal.SIGKILL)
         assert running.wait() == -signal.SIGKILL
-        assert trials(place) < 30
+        assert trials(place) < 16
         ap("prune", "--resume", place, cwd=tmp_path)
         assert (place / "plan.json").read_bytes() == expected
 
