@@ -13,7 +13,7 @@ from ap_core.pipeline.progress import Progress
 from ap_core.runs.records import EpochRecord
 from ap_train.measuring.across import answers_across
 from ap_train.training.augment import augmentation_of
-from ap_train.training.batches import Augmented, Batch, loader_of, schedule_of, seed_of
+from ap_train.training.batches import Augmented, Batch, loader_of, schedule_of, seed_of, seed_torch
 from ap_train.training.keeping import Keeper
 from ap_train.training.memory import fits, out_of_memory, ran_out, release
 from ap_train.training.options import TrainOptions
@@ -138,7 +138,7 @@ class Training:
     def _change_weights(self) -> None:
         """Raises: ModelError where there is no memory for what the optimizer keeps."""
         # Some optimizers draw, and all processes must draw alike.
-        torch.manual_seed(seed_of(self.options.seed, self.done))
+        seed_torch(seed_of(self.options.seed, self.done), self.machinery.accelerator.device)
         try:
             self.machinery.update(self.done, self.options.clip_grad)
         except RuntimeError as error:

@@ -8,7 +8,7 @@ from torch import Tensor
 from ap_core.contracts import Architecture
 from ap_core.errors import DataError
 from ap_train.training.augment import mixing_of
-from ap_train.training.batches import Batch, seed_of
+from ap_train.training.batches import Batch, seed_of, seed_torch
 from ap_train.training.criterion import Teacher, loss_of
 from ap_train.training.memory import OutOfMemory, ran_out
 from ap_train.training.options import TrainOptions
@@ -81,5 +81,5 @@ class Updates:
         if self._teacher is not None:
             with machinery.accelerator.autocast():
                 taught = self._teacher.logits(images, self._architecture)
-        torch.manual_seed(seed_of(seed, number, step, machinery.world.rank))
+        seed_torch(seed_of(seed, number, step, machinery.world.rank), device)
         return loss_of(machinery.forward(images), targets, taught, self._options)
