@@ -8,9 +8,9 @@ from accelerate import Accelerator
 from runs import launched
 
 from ap_core.errors import DataError
-from ap_train.processes import said_by_main
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import PATIENCE, accelerator_of
+from ap_train.training.world import world_of
 
 PREAMBLE = """
 import json, sys
@@ -45,7 +45,8 @@ OPENING = (
     PREAMBLE
     + """
 from ap_train.data.folder import Folder
-from ap_train.processes import open_together, said_by_main
+from ap_train.processes import open_together
+from ap_train.training.world import world_of
 
 root = Path(sys.argv[1])
 read = []
@@ -63,10 +64,10 @@ def refuse():
 
 
 try:
-    said_by_main(accelerator, refuse)
+    world_of(accelerator).on_main(refuse)
 except DataError as error:
     refused = [error.message, error.hint]
-said = said_by_main(accelerator, lambda: accelerator.process_index)
+said = world_of(accelerator).on_main(lambda: accelerator.process_index)
 tell([len(read), len(source.skipped), source.record()["splits"], refused, said])
 """
 )
@@ -119,9 +120,9 @@ def test_batch_norms_on_two_processes_end_alike(tmp_path: Path) -> None:
 
 
 def test_one_process_takes_its_own_word() -> None:
-    assert said_by_main(Accelerator(), lambda: "so") == "so"
+    assert world_of(Accelerator()).on_main(lambda: "so") == "so"
     with pytest.raises(DataError, match="no images"):
-        said_by_main(Accelerator(), _refuse)
+        world_of(Accelerator()).on_main(_refuse)
 
 
 def _refuse() -> None:

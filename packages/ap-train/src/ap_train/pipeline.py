@@ -32,7 +32,6 @@ from ap_train.finetuning.keeper import has_state
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.finetuning.paths import located_training
 from ap_train.finetuning.teachers import check_teaching
-from ap_train.processes import said_by_main
 from ap_train.recipes.recipe import Recipe
 from ap_train.recipes.wording import as_settings
 from ap_train.runs.images import images_asked_for
@@ -40,14 +39,23 @@ from ap_train.runs.networks import is_run, uncut_network
 from ap_train.runs.options import ImageOptions
 from ap_train.training.options import TrainOptions
 from ap_train.training.setup import accelerator_of
+from ap_train.training.world import world_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-LEFT_OPEN = ("importance", "strategist")
+DONE, THERE = "done", "there already"
+"""What is said of a stage."""
 
-EVALUATION = "evaluation.json"
-BENCHMARK = "benchmark.json"
+EVALUATION, BENCHMARK = "evaluation.json", "benchmark.json"
+
+SPLIT: Literal["report"] = "report"
+"""What is evaluated on."""
+
+LEFT_OPEN = ("importance", "strategist")
+"""Options that a run fills in when it begins."""
+
+ELSEWHERE = "name another directory with --output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +98,7 @@ def run_recipe(
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
     stage = _Stages(output, accelerator, command, registry, progress)
     with as_settings("prune"):
-        stages = {"prune": said_by_main(accelerator, lambda: stage.prune(options))}
+        stages = {"prune": world_of(accelerator).on_main(lambda: stage.prune(options))}
     if training is not None:
         with as_settings("finetune"):
             stages["finetune"] = stage.finetune(training)
@@ -161,7 +169,6 @@ class _Stages:
             return DONE
         record = self._record()
         before = located(self.registry, PruneOptions.parse(record.options))
-        # What was left open was filled in when the run began.
         left_open = {
             name: getattr(before, name) for name in LEFT_OPEN if not getattr(options, name)
         }
@@ -182,7 +189,7 @@ class _Stages:
 
     def finetune(self, options: FinetuneOptions) -> str:
         """Train, or go on. Raises: RunError for a training with other inputs."""
-        standing = said_by_main(self.accelerator, lambda: self._standing(options))
+        standing = world_of(self.accelerator).on_main(lambda: self._standing(options))
         if standing == "done":
             return THERE
         begin = partial(finetune, options=options) if standing == "absent" else resume_finetune
@@ -225,7 +232,7 @@ class _Stages:
             there = parse(place.read_bytes(), where=str(place)) if place.exists() else {}
             return wanted, there if there.get("inputs") == wanted else None
 
-        wanted, there = said_by_main(self.accelerator, look)
+        wanted, there = world_of(self.accelerator).on_main(look)
         if there is not None:
             return THERE, there
         made = make()
@@ -306,12 +313,6 @@ class _Stages:
             uncut_network(self.registry, record, None, self.progress)
         except UsageError as error:
             raise RunError(error.message, hint=f"{error.hint}, or {ELSEWHERE}") from error
-
-
-DONE = "done"
-THERE = "there already"
-ELSEWHERE = "name another directory with --output"
-SPLIT: Literal["report"] = "report"
 
 
 def _differences(before: Record, after: Record) -> str:

@@ -1,12 +1,12 @@
-"""What several processes do as one: the main one decides, the others take its word."""
+"""Opening images on several processes: the main one looks, the others take its word."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from ap_core.contracts import DataRequest, DataSource
-from ap_core.errors import ApError, ClassesError, hinted
+from ap_core.errors import ClassesError, hinted
 from ap_core.pipeline.opening.data import open_source
 from ap_core.plugins.registry import Registry
 from ap_train.training.world import world_of
@@ -14,27 +14,7 @@ from ap_train.training.world import world_of
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-T = TypeVar("T")
-
 OF_A_RUN = "take images of the classes that the run was pruned for: it has no others"
-
-
-def said_by_main(accelerator: "Accelerator", say: Callable[[], T]) -> T:
-    """What the main process says, on every process; the others wait for it.
-
-    Raises: on every process, the expected error that the main one met.
-    """
-    world = world_of(accelerator)
-    said: T | ApError | None = None
-    if world.main:
-        try:
-            said = say()
-        except ApError as error:
-            said = error
-    answer = world.gather(said)[0]
-    if isinstance(answer, ApError):
-        raise answer
-    return cast("T", answer)
 
 
 def open_together(
@@ -52,7 +32,7 @@ def open_together(
         found: Mapping[str, object] = json.loads(json.dumps(opened[0].record()))
         return found
 
-    before = said_by_main(accelerator, record)
+    before = world_of(accelerator).on_main(record)
     if not accelerator.is_main_process:
         request = replace(request, before=before)
     with accelerator.local_main_process_first():

@@ -1,8 +1,8 @@
 """The use case `finetune`: from a pruned run to one whose weights were trained again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from torch.nn import Module
 
-from ap_core.contracts import DataSource, Split, Surgery, WeightsOrigin
-from ap_core.errors import ApError, RunError, UsageError
+from ap_core.contracts import Split, Surgery
+from ap_core.errors import ApError, RunError
 from ap_core.pipeline.environment import environment
 from ap_core.pipeline.finishing.recording import write_report
 from ap_core.pipeline.opening.reload import load_model, rebuilt
@@ -20,22 +20,26 @@ from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
-from ap_core.report.commands import go_on
 from ap_core.runs.directory import TRAINED, RunDirectory
 from ap_core.runs.records import EpochRecord, QualityRecord, RunRecord, TrainingRecord
+from ap_train.finetuning.beginning import (
+    check_trainable,
+    images_to_train_on,
+    locked,
+    options_before,
+    seen_by_run,
+    training_before,
+)
 from ap_train.finetuning.keeper import RunKeeper, drop_state, has_state
 from ap_train.finetuning.options import FinetuneOptions
 from ap_train.finetuning.paths import located_training
 from ap_train.finetuning.teachers import choose_teacher
 from ap_train.finetuning.trackers import check_tracker, tracker
 from ap_train.measuring.across import answers_across
-from ap_train.processes import open_for_run, said_by_main
-from ap_train.runs.images import images_asked_for
 from ap_train.runs.networks import architecture_of, is_run, uncut_to_compare
-from ap_train.runs.options import ImageOptions
-from ap_train.runs.seen import seen_before
 from ap_train.training.loop import check, fit
 from ap_train.training.setup import accelerator_of
+from ap_train.training.world import world_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -113,13 +117,13 @@ def _finetune(
     check_tracker(given.track)
     registry = registry or Registry.from_entry_points()
     fresh = options is not None
-    options = located_training(registry, options) if options else _options_before(path)
+    options = located_training(registry, options) if options else options_before(path)
     accelerator = given.accelerator or accelerator_of(options.training)
     progress = (progress or WarningsOnly()) if accelerator.is_main_process else Silent()
-    with _held(path, accelerator, progress) as run:
-        before = said_by_main(accelerator, lambda: _before(run, fresh=fresh))
+    with locked(path, accelerator, progress) as run:
+        before = world_of(accelerator).on_main(lambda: training_before(run, fresh=fresh))
         record = run.record()
-        _check(run, record, options)
+        check_trainable(run, record, options)
         if before is not None and before.status == "done":
             if accelerator.is_main_process and has_state(path):
                 _show(run)
@@ -162,7 +166,7 @@ class _Work:
         )
         self.source = check(
             self.pruned,
-            _source(accelerator, registry, record, options),
+            images_to_train_on(accelerator, registry, record, options),
             self.architecture,
             options.training,
             teacher=self.teacher,
@@ -181,13 +185,13 @@ class _Work:
             data=dict(self.source.record()),
             teacher=self._taught_by(),
             processes=self.accelerator.num_processes,
-            seen=_seen(self.source, self.record, self.options),
+            seen=seen_by_run(self.source, self.record, self.options),
             environment=environment(),
         )
         if before is not None and before.data != fresh.data:
             raise RunError(
                 "the images are not those that the training was started with",
-                hint="put them back, or copy the run without its folder finetune and start anew",
+                hint=f"put them back, or remove {self.run.path / 'finetune'}, and train anew",
             )
         if fresh.seen:
             self.progress.warn(fresh.seen)
@@ -324,80 +328,3 @@ def _show(run: RunDirectory) -> None:
 
 def _factory(module: Module | None) -> Callable[[], Module] | None:
     return None if module is None else lambda: module
-
-
-@contextmanager
-def _held(path: Path, accelerator: "Accelerator", progress: Progress) -> Iterator[RunDirectory]:
-    """The run, locked by the main process; the others read. Raises: RunError, on all of them."""
-    with ExitStack() as stack:
-        locked: list[RunDirectory] = []
-
-        def lock() -> None:
-            locked.append(stack.enter_context(RunDirectory.resume(path, note=progress.note)))
-
-        said_by_main(accelerator, lock)
-        yield locked[0] if locked else RunDirectory.open(path)
-
-
-def _before(run: RunDirectory, *, fresh: bool) -> TrainingRecord | None:
-    """Training to go on with; None for a fresh one.
-
-    Raises: RunError where a fresh one would be in the place of one that is done, or can be gone on
-    with.
-    """
-    before = run.training()
-    if not fresh:
-        return before
-    if before is None or (before.status != "done" and not has_state(run.path)):
-        return None
-    state = "was trained already" if before.status == "done" else "has a training that stopped"
-    raise RunError(
-        f"{run.path} {state}",
-        hint=f"go on with: ap finetune {run.path} --resume; or remove {run.path / 'finetune'}, and "
-        "train anew",
-    )
-
-
-def _options_before(path: Path) -> FinetuneOptions:
-    """Options that a stopped training was given. Raises: RunError."""
-    before = RunDirectory.open(path).training()
-    if before is None:
-        raise RunError(f"{path} was not trained: there is nothing to go on with")
-    return FinetuneOptions.model_validate(before.options)
-
-
-def _check(run: RunDirectory, record: RunRecord, options: FinetuneOptions) -> None:
-    if record.status != "done":
-        raise RunError(
-            f"the run {run.path} is not finished: {record.failure or record.status}",
-            hint=f"go on with: {go_on(run.path, driven=record.driven)}",
-        )
-    if record.weights.origin == WeightsOrigin.RANDOM and not options.from_scratch:
-        raise UsageError(
-            f"the weights of {run.path} are random: there is nothing in them to recover",
-            hint="prune a trained network, or train this one with --from-scratch",
-        )
-
-
-def _seen(source: DataSource, record: RunRecord, options: FinetuneOptions) -> str:
-    """Why the run may have seen images that will be reported on; "" where it has not."""
-    if record.data is None:
-        return ""
-    own, asked = images_asked_for(record, ImageOptions()), images_asked_for(record, options)
-    if (own.name, own.root) != (asked.name, asked.root):
-        return ""
-    return seen_before(source, Split.REPORT, own, record.data)
-
-
-def _source(
-    accelerator: "Accelerator", registry: Registry, record: RunRecord, options: FinetuneOptions
-) -> DataSource:
-    request = images_asked_for(record, options)
-    before = record.options
-    if request.name == before.get("data") and request.held_out != before.get("held_out"):
-        raise UsageError(
-            "other splits than those that the run was pruned with: they would report on images "
-            "that its trials were chosen on",
-            hint="leave out --held-out",
-        )
-    return open_for_run(accelerator, registry, replace(request, before=record.data))

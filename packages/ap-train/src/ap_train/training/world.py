@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed
@@ -42,21 +42,21 @@ class World:
         distributed.all_gather_object(found, mine, group=self.group)
         return found
 
-    def on_main(self, act: Callable[[], None]) -> None:
-        """Do something on the main process while the others wait; its ApError is raised on all."""
-        failure = None
+    def on_main(self, act: Callable[[], T]) -> T:
+        """Do something on the main process while the others wait; all return what came of it.
+
+        Raises: on all, the ApError that the main one met.
+        """
+        came: T | ApError | None = None
         if self.main:
             try:
-                act()
+                came = act()
             except ApError as error:
-                failure = error
-        self.refuse(failure)
-
-    def refuse(self, mine: ApError | None) -> None:
-        """Raise the error of the first process that has one, on all of them."""
-        for failure in self.gather(mine):
-            if failure is not None:
-                raise failure
+                came = error
+        answer = self.gather(came)[0]
+        if isinstance(answer, ApError):
+            raise answer
+        return cast("T", answer)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Make tensors the mean of those of all processes, in place."""
