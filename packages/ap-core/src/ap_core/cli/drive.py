@@ -17,7 +17,6 @@ from ap_core.cli.prune_options import DRIVE_OPTIONS, OUTPUT, options_of
 from ap_core.cli.prune_view import document
 from ap_core.cli.prune_view import show as show_pruned
 from ap_core.pipeline import driving
-from ap_core.pipeline.opening.data import located
 from ap_core.pipeline.searching.situation import Situation
 
 RUN = click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
@@ -68,7 +67,7 @@ def start_command(
         situation = driving.restart(resume, registry=app.registry, progress=app.console)
     else:
         situation = driving.start(
-            located(app.registry, options_of(given)),
+            options_of(given),
             output=output,
             command=("ap", *app.arguments),
             registry=app.registry,

@@ -9,7 +9,6 @@ from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import check_resume_alone
 from ap_core.cli.prune_options import OUTPUT, PRUNE_OPTIONS, options_of
 from ap_core.cli.prune_view import document, show
-from ap_core.pipeline.opening.data import located
 from ap_core.pipeline.prune import Pruned, resume_all
 from ap_core.pipeline.prune import prune as prune_to_targets
 
@@ -54,7 +53,7 @@ def prune(
         _present(app, results, as_json=as_json)
         return
     results = prune_to_targets(
-        located(app.registry, options_of(given)),
+        options_of(given),
         output=output,
         dry_run=dry_run,
         command=("ap", *app.arguments),

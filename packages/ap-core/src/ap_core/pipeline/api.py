@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ap_core.errors import UsageError
-from ap_core.pipeline.opening.data import located
 from ap_core.pipeline.opening.reload import load_model
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.profile import profile
@@ -64,9 +63,8 @@ def prune(
     )
     if "," in asked.target_macs + asked.target_params:
         raise UsageError("several targets", hint="call ap_core.pipeline.prune.prune for several")
-    registry = registry or Registry.from_entry_points()
     (pruned,) = prune_to_targets(
-        located(registry, asked),
+        asked,
         module=live,
         output=None if output is None else Path(output),
         dry_run=dry_run,

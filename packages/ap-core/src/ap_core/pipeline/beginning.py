@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ap_core.budget import Budget
 from ap_core.network import Network
 from ap_core.pipeline.finishing.recording import started
+from ap_core.pipeline.opening.data import located
 from ap_core.pipeline.opening.session import Session, open_session
 from ap_core.pipeline.opening.targets import budgets_of
 from ap_core.pipeline.options import PruneOptions
@@ -36,6 +37,7 @@ def new_session(
 ) -> Session:
     """Session whose targets are within reach. Raises: OutOfReachError; else as `open_session`.
 
+    options: its paths are made absolute: a later command may be typed in another directory.
     module: a live network, in the place of the one that the options name.
     """
 
@@ -43,6 +45,7 @@ def new_session(
         for budget in budgets_of(options, network):
             check_reach(network, base, budget)
 
+    options = located(registry, options)
     return open_session(registry, options, progress, module=module, check=check)
 
 
