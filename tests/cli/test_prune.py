@@ -23,6 +23,15 @@ def ap(*arguments: str | Path, cwd: Path, code: int = 0) -> subprocess.Completed
     return done
 
 
+def told_of_reloaded(what: str, place: Path) -> list[str]:
+    """What another process prints of the network that it loads from the run."""
+    code = f"from ap_core import load_model\nmodel = load_model('run')\nprint({what})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory):
     place = tmp_path_factory.mktemp("pruned")
@@ -64,15 +73,8 @@ def test_the_run_directory_is_complete(pruned) -> None:
 
 def test_three_lines_reload_it_in_another_process(pruned) -> None:
     place, found = pruned
-    code = (
-        "from ap_core import load_model\n"
-        "model = load_model('run')\n"
-        "print(sum(p.numel() for p in model.parameters()), model.training)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == [str(found["params"]), "False"]
+    said = told_of_reloaded("sum(p.numel() for p in model.parameters()), model.training", place)
+    assert said == [str(found["params"]), "False"]
 
 
 def test_the_report_needs_nothing_from_elsewhere(pruned) -> None:

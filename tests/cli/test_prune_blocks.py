@@ -1,11 +1,9 @@
 """Blocks dropped whole, by the installed program: asked for, shown, kept, reloaded."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from test_prune import RANDOM, ap
+from test_prune import RANDOM, ap, told_of_reloaded
 
 VIT = ("--model", "test_vit", "--num-classes", "10", *RANDOM, "--target-macs", "50%")
 
@@ -30,15 +28,9 @@ def test_what_was_dropped_is_told(dropped):
 
 def test_it_is_reloaded_in_another_process(dropped):
     place, found = dropped
-    code = (
-        "from ap_core import load_model\n"
-        "model = load_model('run')\n"
-        "print(sum(p.numel() for p in model.parameters()), type(model.blocks[4]).__name__)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == [str(found["params"]), "Identity"]
+    kind = "type(model.blocks[4]).__name__"
+    said = told_of_reloaded(f"sum(p.numel() for p in model.parameters()), {kind}", place)
+    assert said == [str(found["params"]), "Identity"]
 
 
 def test_a_drop_that_makes_no_sense_is_a_usage_error(tmp_path):

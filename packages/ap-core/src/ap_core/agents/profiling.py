@@ -1,7 +1,7 @@
 """The profiling agent's measurements: where the cost is, what it is worth, how much can go."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from math import ceil
@@ -127,14 +127,57 @@ def profile_of(
 
     halves: held-out loss where half of a scope goes. without: where a block is dropped.
     """
-    costs, fixed = _costs(network, metric)
-    worths, lowers = _worths(scores)
-    least = allowed_by(base, network).least
+    survey = _Survey(network, metric, base, scores)
+    ranked = survey.scopes()
+    scopes = [
+        survey.area(f"S{number}", escape(scope), ranked[scope], halves.get(scope))
+        for number, scope in enumerate(list(ranked)[:SCOPES], start=1)
+    ]
+    rest = list(ranked.values())[SCOPES:]
+    blocks = _block_areas(network, metric, scores, without)
+    return Profile(
+        scopes=tuple(scopes),
+        others=(len(rest), sum(survey.cost(groups) for groups in rest)),
+        groups=tuple(_telling(survey, {area.glob for area in scopes if area.groups > 1})[:GROUPS]),
+        blocks=tuple(blocks[:BLOCKS]),
+        more_blocks=len(blocks[BLOCKS:]),
+        fixed=survey.fixed,
+        names=Names(
+            groups=_globs(network, scopes),
+            blocks={block.name: escape(block.name) for block in network.blocks},
+        ),
+    )
 
-    def area(name: str, glob: str, groups: Sequence[Group], half: float | None = None) -> Area:
+
+class _Survey:
+    """What every group of a network costs, is worth, and must keep."""
+
+    def __init__(
+        self, network: Network, metric: Metric, base: Strategy, scores: Scores | None
+    ) -> None:
+        self.network = network
+        self.costs, self.fixed = _costs(network, metric)
+        self._worths, self._lowers = _worths(scores)
+        self._least = allowed_by(base, network).least
+
+    def scopes(self) -> dict[str, list[Group]]:
+        """Groups that can be cut by their scopes, the dearest first."""
+        found: dict[str, list[Group]] = defaultdict(list)
+        for group in self.network.free:
+            found[group.scope].append(group)
+        return dict(sorted(found.items(), key=lambda item: -self.cost(item[1])))
+
+    def cost(self, groups: Iterable[Group]) -> float:
+        """Share of the metric that their widths decide."""
+        return sum(self.costs[group.name] for group in groups)
+
+    def area(
+        self, name: str, glob: str, groups: Sequence[Group], half: float | None = None
+    ) -> Area:
+        """Groups in one line."""
         channels = sum(group.width * group.lanes for group in groups)
-        scored = [group.name for group in groups if group.name in worths]
-        own = sum(worths[each] for each in scored)
+        scored = [group.name for group in groups if group.name in self._worths]
+        own = sum(self._worths[each] for each in scored)
         return Area(
             name=name,
             glob=glob,
@@ -142,43 +185,26 @@ def profile_of(
             stages=tuple(sorted({group.stage for group in groups if group.stage})),
             groups=len(groups),
             channels=channels,
-            cost=sum(costs[group.name] for group in groups),
+            cost=self.cost(groups),
             worth=own if scored else None,
-            lower=sum(lowers[each] for each in scored) / own if own > 0 else None,
-            least=sum(least[group.name] * group.lanes for group in groups) / channels,
+            lower=sum(self._lowers[each] for each in scored) / own if own > 0 else None,
+            least=sum(self._least[group.name] * group.lanes for group in groups) / channels,
             half=half,
         )
 
-    by_scope: dict[str, list[Group]] = defaultdict(list)
-    for group in network.free:
-        by_scope[group.scope].append(group)
-    ranked = sorted(by_scope.values(), key=lambda groups: -sum(costs[g.name] for g in groups))
-    scopes = [
-        area(f"S{number}", escape(groups[0].scope), groups, halves.get(groups[0].scope))
-        for number, groups in enumerate(ranked[:SCOPES], start=1)
-    ]
-    rest = ranked[SCOPES:]
-    single = [area(group.name, escape(group.name), (group,)) for group in network.free]
-    several = {area.glob for area in scopes if area.groups > 1}
-    telling = [
-        each
-        for each in single
-        if each.worth is not None and escape(network.by_name[each.name].scope) in several
-    ]
-    telling.sort(key=lambda each: (-abs(each.cost - (each.worth or 0.0)), each.name))
-    blocks = _block_areas(network, metric, scores, without)
-    return Profile(
-        scopes=tuple(scopes),
-        others=(len(rest), sum(costs[g.name] for groups in rest for g in groups)),
-        groups=tuple(telling[:GROUPS]),
-        blocks=tuple(blocks[:BLOCKS]),
-        more_blocks=len(blocks[BLOCKS:]),
-        fixed=fixed,
-        names=Names(
-            groups=_globs(network, scopes),
-            blocks={block.name: escape(block.name) for block in network.blocks},
-        ),
+
+def _telling(survey: _Survey, scopes: Collection[str]) -> list[Area]:
+    """Single groups of these scopes, those first whose cost and worth differ most.
+
+    scopes: globs.
+    """
+    single = (
+        survey.area(group.name, escape(group.name), (group,))
+        for group in survey.network.free
+        if escape(group.scope) in scopes
     )
+    found = [area for area in single if area.worth is not None]
+    return sorted(found, key=lambda area: (-abs(area.cost - (area.worth or 0.0)), area.name))
 
 
 def _block_areas(
