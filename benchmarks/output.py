@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -47,6 +48,7 @@ def machine() -> dict[str, str]:
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
+        **_accelerator(),
         "python": platform.python_version(),
         **{name: version(name) for name in names},
     }
@@ -64,6 +66,12 @@ def _processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return found[0] if found else platform.machine()
+
+
+def _accelerator() -> dict[str, str]:
+    if not torch.cuda.is_available():
+        return {}
+    return {"accelerator": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
 
 
 def _cell(value: object) -> str:

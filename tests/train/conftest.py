@@ -1,11 +1,13 @@
 """What tests of training share: digits, and small networks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from ap_core.contracts import Architecture, DataRequest
@@ -28,6 +30,14 @@ def digits() -> IndexedSource:
     return open_digits(
         DataRequest(name="digits", root=None, architecture=ARCHITECTURE, calibration=64)
     )
+
+
+@pytest.fixture
+def fresh_state() -> Iterator[None]:
+    """One process has one precision, unless accelerate is told to forget it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

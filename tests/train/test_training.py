@@ -105,14 +105,6 @@ def test_readers_in_other_processes_change_nothing(network, digits, architecture
     assert torch.equal(one, other)
 
 
-@pytest.fixture
-def fresh_state() -> Iterator[None]:
-    """One process has one precision, unless accelerate is told to forget it."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
 @pytest.mark.usefixtures("fresh_state")
 def test_fp16_on_a_cpu_would_do_nothing_and_is_refused(network, digits, architecture) -> None:
     with pytest.raises(UsageError, match="--amp fp16 is not to be had here"):
