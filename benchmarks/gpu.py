@@ -121,7 +121,7 @@ def rows_of(
         )
         ratios = {key: pruned[key] / (whole[key] or math.nan) for key in whole}
         for what, values in {"whole": whole, "cut": pruned, "ratio": ratios}.items():
-            rows.append({"network": name, "": what, **values})
+            rows.append({"network": name, "weights": what, **values})
     return rows
 
 
