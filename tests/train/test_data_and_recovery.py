@@ -140,7 +140,7 @@ def test_folders_of_no_use_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no folder"):
         open_folder(asked("folder", root=tmp_path / "none"))
     (tmp_path / "one" / "class").mkdir(parents=True)
-    with pytest.raises(DataError, match="holds 1 class folders"):
+    with pytest.raises(DataError, match="holds 1 class folder;"):
         open_folder(asked("folder", root=tmp_path / "one"))
     (folder / "empty").mkdir()
     with pytest.raises(DataError, match="holds no image"):

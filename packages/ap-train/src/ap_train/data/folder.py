@@ -11,6 +11,7 @@ from PIL import Image
 
 from ap_core.contracts import DataRequest
 from ap_core.errors import DataError
+from ap_core.report.amounts import counted
 from ap_train.data.images import IntArray
 from ap_train.data.source import IndexedSource
 
@@ -94,7 +95,7 @@ def _classes(folder: Path) -> Sequence[str]:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from error
     if len(names) < 2:
         raise DataError(
-            f"{folder} holds {len(names)} class folders; a classifier tells apart at least two",
+            f"{folder} holds {counted(len(names), 'class folder')}; a classifier tells apart at least two",
             hint=GIVE,
         )
     return names
