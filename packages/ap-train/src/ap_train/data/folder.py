@@ -95,7 +95,8 @@ def _classes(folder: Path) -> Sequence[str]:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from error
     if len(names) < 2:
         raise DataError(
-            f"{folder} holds {counted(len(names), 'class folder')}; a classifier tells apart at least two",
+            f"{folder} holds {counted(len(names), 'class folder')}; "
+            "a classifier tells apart at least two",
             hint=GIVE,
         )
     return names
