@@ -50,6 +50,15 @@ def test_a_report_lists_every_setting_of_the_training(page_of):
         assert f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' in page
 
 
+def test_a_report_says_in_short_how_many_images_are_in_each_split(page_of):
+    splits = {"train": {"images": 80, "sha256": "ab"}, "held_out": {"images": 20, "sha256": "cd"}}
+    page = page_of(data={"name": "digits", "sha256": "ef", "splits": splits})
+    assert '<tr><th scope="row">Data: splits</th><td>train 80, held out 20</td></tr>' in page
+    assert '<tr><th scope="row">Data: name</th><td>digits</td></tr>' in page
+    assert "Data: sha256" not in page
+    assert '<tr><th scope="row">splits.train.sha256</th><td>ab</td></tr>' in page
+
+
 def test_a_report_lists_the_settings_of_the_base_strategy(page_of):
     page = page_of(options={"strategy": {"floor": 0.15, "pressure": {"S1": 1.4}}})
     assert '<tr><th scope="row">strategy.pressure.S1</th><td>1.4</td></tr>' in page

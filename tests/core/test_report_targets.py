@@ -37,8 +37,16 @@ def lines(*runs):
 def test_a_run_that_was_trained_again_shows_what_it_came_to(finished):
     runs = (finished("one"), finished("two", finetuned=TRAINED_AGAIN))
     page = render_targets(runs, beside=Path())
-    assert '<td class="n">80.00 %</td>' in page
-    assert '<td class="n">85.00 %<br><span class="soft">fine-tuned</span></td>' in page
+    whole = '<br><span class="soft">of 90.00 %</span></td>'
+    assert f'<td class="n">80.00 %{whole}' in page
+    assert f'<td class="n">85.00 % <span class="soft">fine-tuned</span>{whole}' in page
+
+
+def test_costs_are_drawn_in_the_unit_of_the_largest_network(finished):
+    chart = targets_page((finished("one"),), beside=Path()).curve
+    assert (chart.x_label, chart.lines[0].dots[-1].label) == ("MACs", "whole")
+    large = finished("two", result=result(macs=48, base_macs=4_100_000))
+    assert targets_page((large,), beside=Path()).curve.x_label == "M MACs"
 
 
 def test_every_row_names_its_run(finished):

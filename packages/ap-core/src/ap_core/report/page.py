@@ -17,6 +17,9 @@ from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, Ru
 from ap_core.search.trial import STAND_IN, Trial, best_of
 from ap_core.strategy import Strategy
 
+SPLITS, SIZE, DIGEST = "splits.", ".images", "sha256"
+"""How the names of what a run keeps of its images begin and end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
@@ -74,7 +77,11 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPage:
-    """Everything that the page of a run shows. outcome: None where it is not finished."""
+    """Everything that the page of a run shows.
+
+    data, data_record: the images, in short and as the run keeps them.
+    outcome: None where it is not finished.
+    """
 
     title: str
     path: Path
@@ -83,6 +90,7 @@ class RunPage:
     caps: tuple[tuple[str, int], ...]
     options: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
+    data_record: tuple[tuple[str, str], ...]
     trials: tuple[Trial, ...]
     decisions: Mapping[int, DecisionRecord]
     best: int | None
@@ -104,7 +112,8 @@ def run_page(run: Documents) -> RunPage:
         alarms=tuple(_alarms(run, record, trials)),
         caps=tuple((NAMES[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
         options=tuple(flattened(record.options)),
-        data=tuple(flattened(record.data or {})),
+        data=tuple(_data_facts(record.data or {})),
+        data_record=tuple(flattened(record.data or {})),
         trials=trials,
         decisions={decision.trial: decision for decision in run.decisions()},
         best=record.result.best_trial if record.result else best,
@@ -127,6 +136,20 @@ def flattened(document: Mapping[str, object], lead: str = "") -> Iterator[tuple[
                 yield f"{lead}{key}", ", ".join(str(each) for each in value)
             case _:
                 yield f"{lead}{key}", str(value)
+
+
+def _data_facts(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What is known of the images, in short: no digests, and the sizes of all splits at once."""
+    known = [(name, value) for name, value in flattened(data) if not name.endswith(DIGEST)]
+    sizes = [(name[len(SPLITS) : -len(SIZE)], value) for name, value in known if _is_size(name)]
+    if sizes:
+        yield "splits", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sizes)
+    yield from (each for each in known if not _is_size(each[0]))
+
+
+def _is_size(name: str) -> bool:
+    """Whether a fact is how many images a split has."""
+    return name.startswith(SPLITS) and name.endswith(SIZE)
 
 
 def _alarms(run: Documents, record: RunRecord, trials: tuple[Trial, ...]) -> Iterator[Alarm]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
-from ap_core.report.amounts import shorten
+from ap_core.report.amounts import UNITS, shorten
 from ap_core.report.curve import Curve, Point, curve
 from ap_core.report.documents import Documents
 from ap_core.runs.directory import REPORT
@@ -88,6 +88,7 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
     metrics = {cap.metric for row in rows for cap in row.record.budget.caps}
     by_params = metrics == {Metric.PARAMS.value}
     accurate = all(row.record.quality for row in rows)
+    unit, letter = _unit(rows, by_params=by_params)
     points = []
     whole: dict[str, TargetRow] = {}
     for series, row in zip(_series(rows), rows, strict=True):
@@ -95,7 +96,7 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
         points.append(
             Point(
                 series=series,
-                x=result.params / 1e6 if by_params else result.macs / 1e9,
+                x=(result.params if by_params else result.macs) / unit,
                 y=100 * (quality.top1 if accurate and quality else result.value),
                 label=row.budget,
             )
@@ -103,12 +104,12 @@ def _curve(rows: Sequence[TargetRow]) -> Curve:
         # The whole network is the same for all runs of a series.
         whole.setdefault(series, row)
     for series, row in whole.items():
-        points += _whole(series, row.result, by_params=by_params, accurate=accurate)
+        points += _whole(series, row.result, unit, by_params=by_params, accurate=accurate)
     metric = NAMES[Metric.PARAMS if by_params else Metric.MACS]
     return curve(
         points,
         title=f"{'Accuracy' if accurate else 'Value kept'} by {metric}",
-        x_label=f"{'M' if by_params else 'G'} {metric}",
+        x_label=f"{letter} {metric}".strip(),
         y_label="top-1, %" if accurate else "value kept, %",
     )
 
@@ -131,15 +132,21 @@ def _series(rows: Sequence[TargetRow]) -> Iterator[str]:
         yield f"{name} ({number})" if number > 1 else name
 
 
+def _unit(rows: Sequence[TargetRow], *, by_params: bool) -> tuple[int, str]:
+    """Unit of the costs that the largest network is at least one of, and its letter."""
+    largest = max(row.result.base_params if by_params else row.result.base_macs for row in rows)
+    return next((unit for unit in UNITS if largest >= unit[0]), (1, ""))
+
+
 def _whole(
-    series: str, result: ResultRecord, *, by_params: bool, accurate: bool
+    series: str, result: ResultRecord, unit: int, *, by_params: bool, accurate: bool
 ) -> Iterator[Point]:
     """Point of the uncut network, where its quality is known."""
     if accurate and result.baseline is None:
         return
     yield Point(
         series=series,
-        x=result.base_params / 1e6 if by_params else result.base_macs / 1e9,
+        x=(result.base_params if by_params else result.base_macs) / unit,
         y=100 * (result.baseline.top1 if accurate and result.baseline else 1.0),
         label="whole",
     )
