@@ -2,7 +2,6 @@
 
 import copy
 import weakref
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
