@@ -51,7 +51,7 @@ def answers_of(reader: str, file: Path, batches: Sequence["Batch"]) -> tuple["Ba
     """Outputs of an exported file, (n, classes) for every batch.
 
     reader: the module whose source is the program.
-    Raises: ModelError with its last words where it fails.
+    Raises: ModelError with its last words where it fails, and where its outputs are of no use.
     """
     with TemporaryDirectory(prefix="ap-export-") as place:
         asked, answered = Path(place, "images.npz"), Path(place, "outputs.npz")
@@ -67,8 +67,7 @@ def answers_of(reader: str, file: Path, batches: Sequence["Batch"]) -> tuple["Ba
         if done.returncode:
             words = " ".join(done.stderr.strip().splitlines()[-LINES:])
             raise ModelError(f"the exported file cannot be run: {words or done.returncode}")
-        with np.load(answered) as found:
-            return tuple(found[name] for name in _names(len(batches)))
+        return _read(reader, answered, len(batches))
 
 
 def difference(expected: Sequence["Batch"], found: Sequence["Batch"]) -> float:
@@ -83,6 +82,14 @@ def _difference(expected: "Batch", found: "Batch") -> float:
         return float("inf")
     apart = float(np.abs(expected.astype(np.float64) - found).max(initial=0.0))
     return apart / (float(np.abs(expected).max(initial=0.0)) or 1.0)
+
+
+def _read(reader: str, answered: Path, count: int) -> tuple["Batch", ...]:
+    try:
+        with np.load(answered) as found:
+            return tuple(found[name] for name in _names(count))
+    except (OSError, LookupError, ValueError) as error:
+        raise ModelError(f"the reader {reader} did not write its outputs: {error}") from error
 
 
 def _names(count: int) -> tuple[str, ...]:

@@ -23,12 +23,17 @@ def about(registry: Registry, source: Source, precision: "Precision") -> dict[st
         "weights": source.weights,
         "input_size": list(size),
         "num_classes": architecture.num_classes,
-        **preprocessing_of(architecture),
+        **{key: _plain(value) for key, value in preprocessing_of(architecture).items()},
         "dtype": precision.value,
         "macs": _measured(registry, "macs", source),
         "params": _measured(registry, "params", source),
         "version": version("ap-core"),
     }
+
+
+def _plain(value: object) -> object:
+    """Same value as it comes back from JSON."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _measured(registry: Registry, name: str, source: Source) -> int:

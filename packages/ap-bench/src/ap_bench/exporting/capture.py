@@ -23,6 +23,9 @@ TYPES = {
 EXAMPLES = 2
 """Images that a network which takes any number is captured with: one would be taken for all."""
 
+SPECIALIZED = re.compile(r"your code specialized it to be a constant \(\d+\)")
+FIRST_LINE = re.compile(r"\S.*")
+
 CANNOT_CAPTURE = (
     AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
@@ -62,12 +65,10 @@ def silence() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """First line of an error that says something, and the line of the network that it came of."""
-    lines = [line.strip(" -*") for line in str(error).splitlines()]
-    first = next((line for line in lines if line), type(error).__name__)
-    specialized = re.search(r"code specialized it to be a constant \(\d+\)", str(error))
-    said = f"{first.partition('!')[0]}: its {specialized[0]}" if specialized else first
-    return f"{said.rstrip('.')}{_place(error)}"
+    """What an error says in a line, and the line of the network that it came of."""
+    text = str(error)
+    said = SPECIALIZED.search(text) or FIRST_LINE.search(text)
+    return f"{(said[0] if said else type(error).__name__).rstrip('.')}{_place(error)}"
 
 
 def _place(error: Exception) -> str:

@@ -33,7 +33,8 @@ def _logits(module: Module, images: Tensor) -> Tensor:
         logits = module(images)
     except CANNOT_CAPTURE as error:
         raise ModelError(
-            f"the {name} cannot be run on images {tuple(images.shape)}: {error}"
+            f"the {name} cannot be run on images {tuple(images.shape)}: {error}",
+            hint="name a number of images that it takes: --batch-size",
         ) from error
     if not isinstance(logits, Tensor):
         raise ModelError(
