@@ -1,16 +1,18 @@
 """What `ap export` refuses, and why: formats, packages, operators, runs, weights."""
 
+import json
+import shutil
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import torch
-from exports import SMALL, Linear, distilled
+from exports import SMALL, Linear, distilled, registry_with
 
 from ap_bench.exporting.capture import captured
 from ap_bench.exporting.export import export
-from ap_core import prune
+from ap_core import load_model, prune
 from ap_core.contracts import ExportRequest
 from ap_core.errors import ModelError, RunError, UnknownNameError, UsageError
 from ap_core.pipeline.progress import Silent
@@ -148,6 +150,33 @@ def test_a_run_answers_for_its_network_itself(run, exported):
     for option in ({"input_size": (3, 64, 64)}, {"num_classes": 3}, {"weights": "random"}):
         with pytest.raises(UsageError, match="is a run, and knows its own"):
             exported(run, factory=distilled, **option)
+
+
+def test_the_weights_after_training_are_exported_where_there_are_any(run, registry, tmp_path):
+    path = tmp_path / "trained"
+    shutil.copytree(run, path)
+    trained = load_model(run, factory=distilled)
+    with torch.no_grad():
+        trained.head.bias += 1
+    (path / "finetune").mkdir()
+    registry.model_adapters["vit"].make().save(trained, path / "finetune" / "best.safetensors")
+    document = json.loads((path / "run.json").read_text())
+    document["finetuned"] = {"images": 9, "loss": 1.0, "top1": 0.5, "top5": 1.0}
+    (path / "run.json").write_text(json.dumps(document))
+    seen = []
+
+    def record(module, request, path):
+        seen.append(module.head.bias.detach().clone())
+        path.write_bytes(b"file")
+
+    for each, weights in ((run, "pruned"), (path, "fine-tuned")):
+        done = export(
+            each, to="plain", factory=distilled, output=tmp_path / f"{each.name}.npz",
+            registry=registry_with(record), progress=Silent(),
+        )  # fmt: skip
+        assert (done.weights, done.about["weights"], done.run) == (weights, weights, each)
+    assert torch.equal(seen[1], trained.head.bias)
+    assert torch.equal(seen[1], seen[0] + 1)
 
 
 def test_an_interrupted_run_is_refused_with_how_to_go_on(run, exported, tmp_path):
