@@ -77,7 +77,6 @@ def rows_of(registry: Registry, name: str, home: Path, sites: dict[str, Path]) -
             "MB": done.bytes / 1e6,
             "difference, batch 1": one,
             "difference, batch 7": seven,
-            "seconds to write": done.seconds["write"],
         }
 
 

@@ -134,9 +134,7 @@ def test_a_kill_in_the_middle_leaves_no_half_file(place):
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from exports import SMALL, Linear, registry_with
-        from ap_bench.exporting.checking import answers
-from ap_bench.exporting.export import export
-from ap_core.contracts import ExportRequest
+        from ap_bench.exporting.export import export
 
         def write_half(module, request, path):
             path.write_bytes(b"half")
