@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
+from ap_bench.exporting.export import Exported, export
+from ap_bench.exporting.options import ExportOptions
 from ap_core.cli.main import command_line
 from ap_core.pipeline.api import load_model, profile, prune
 from ap_core.pipeline.driving import attempt, finish, restart, show, start
@@ -130,6 +132,14 @@ def api_page() -> str:
         parts += _documented(thing.__name__, thing, depth=3)
     parts += ["", "### TrainOptions", "", inspect.getdoc(TrainOptions) or "", ""]
     parts += _fields(TrainOptions)
+    parts += [
+        "",
+        "## Export",
+        "",
+        "What [`ap export`](../how-to/export.md) calls, in `ap_bench.exporting.export`.",
+    ]
+    for thing in (export, ExportOptions, Exported):
+        parts += _documented(thing.__name__, thing, depth=3)
     parts += [
         "",
         "## A search step by step",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ap_core.contracts import Architecture, DataRequest, LlmReply
-from ap_core.plugins.offers import ImportanceOffer
+from ap_core.plugins.offers import ExporterOffer, ImportanceOffer
 from ap_core.plugins.registry import Registry
 from ap_core.testing import (
     check_command,
@@ -340,43 +340,108 @@ def test_a_bad_meter_is_found(fault, module):
 
 # ---- exporters
 
+LINEAR = """
+import sys
+import numpy as np
+import torch
 
-def write(module, *, input_size, path):
+file, asked, answered = sys.argv[1:]
+weights = torch.load(file, weights_only=True)
+with np.load(asked) as batches:
+    images = {name: torch.from_numpy(batches[name]).flatten(1) for name in batches}
+outputs = {name: each @ weights["1.weight"].T + weights["1.bias"] for name, each in images.items()}
+np.savez(answered, **outputs)
+"""
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Name of a program that reads what `write` writes of a linear layer."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "linear_reader.py").write_text(LINEAR)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    return "linear_reader"
+
+
+@pytest.fixture
+def linear():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3)).eval()
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "files").mkdir()
+    return tmp_path / "files"
+
+
+def write(module, request, path):
     torch.save(module.state_dict(), path)
 
 
-def write_and_train(module, **options):
+def write_and_train(module, request, path):
     module.train()
-    write(module, **options)
+    write(module, request, path)
 
 
-def write_once(module, *, input_size, path):
+def write_once(module, request, path):
     if not path.exists():
-        write(module, input_size=input_size, path=path)
+        write(module, request, path)
 
 
-def write_two(module, *, input_size, path):
-    write(module, input_size=input_size, path=path)
+def write_two(module, request, path):
+    write(module, request, path)
     path.with_suffix(".data").touch()
+
+
+def write_others(module, request, path):
+    torch.save({name: value + 1 for name, value in module.state_dict().items()}, path)
 
 
 EXPORTERS = {
     "the exporter changed training mode of": write_and_train,
-    "it wrote no file net.pt": lambda module, **_: None,
-    "it left net.pt empty": lambda module, *, path, **_: path.touch(),
-    "it left net.data beside net.pt": write_two,
+    "it did not write the file that was asked for": lambda module, request, path: None,
+    "it left the file empty": lambda module, request, path: path.touch(),
+    "it left .fp32-None.data beside the file": write_two,
     "it keeps a file that is there already": write_once,
+    "in fp32 the file's outputs differ by": write_others,
 }
 
 
-def test_a_good_exporter_passes(module, tmp_path):
-    check_exporter(write, module, input_size=(1, 2, 2), path=tmp_path / "net.pt")
+def exporter(write, **settings):
+    return ExporterOffer(name="mine", summary="", load=lambda: write, **settings)
+
+
+def test_a_good_exporter_passes(linear, place, reader):
+    check_exporter(exporter(write, reader=reader), linear, input_size=(1, 2, 2), place=place)
+
+
+def test_an_exporter_without_a_reader_passes(module, place):
+    check_exporter(exporter(write), module, input_size=(1, 2, 2), place=place)
+
+
+def test_an_exporter_is_asked_for_every_precision_that_it_offers(linear, place):
+    seen = []
+
+    def record(module, request, path):
+        seen.append((str(module[1].weight.dtype), request.precision, request.batch_size))
+        write(module, request, path)
+
+    offer = exporter(record, precisions=("fp16", "bf16"))
+    check_exporter(offer, linear, input_size=(1, 2, 2), place=place)
+    assert seen[::2] == [
+        ("torch.float16", "fp16", None),
+        ("torch.float16", "fp16", 3),
+        ("torch.bfloat16", "bf16", None),
+        ("torch.bfloat16", "bf16", 3),
+    ]
 
 
 @pytest.mark.parametrize("fault", EXPORTERS)
-def test_a_bad_exporter_is_found(fault, module, tmp_path):
+def test_a_bad_exporter_is_found(fault, linear, place, reader):
+    offer = exporter(EXPORTERS[fault], reader=reader)
     with pytest.raises(AssertionError) as caught:
-        check_exporter(EXPORTERS[fault], module, input_size=(1, 2, 2), path=tmp_path / "net.pt")
+        check_exporter(offer, linear, input_size=(1, 2, 2), place=place)
     assert fault in str(caught.value)
 
 

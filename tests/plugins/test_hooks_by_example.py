@@ -19,6 +19,7 @@ from ap_core.plugins.problems import Owner
 from ap_core.plugins.registry import Registry
 from ap_core.testing import (
     check_dataset,
+    check_exporter,
     check_importance,
     check_meter,
     check_model_adapter,
@@ -136,11 +137,8 @@ def test_ap_meters(load, module):
 
 
 def test_ap_exporters(load, module, tmp_path):
-    export = load("ap_exporters").exporters["exported-program"]
-    path = tmp_path / f"model{export.suffix}"
-    export.make()(module, input_size=(3, 2, 2), path=path)
-    image = torch.ones(1, 3, 2, 2)
-    assert torch.equal(torch.export.load(path).module()(image), module(image))
+    offer = load("ap_exporters").exporters["exported-program"]
+    check_exporter(offer, module, input_size=(3, 2, 2), place=tmp_path)
 
 
 def test_ap_commands(load, capsys):

@@ -1,9 +1,9 @@
-"""What ap_bench offers: the latency meter, `ap bench` and `ap ablate`."""
+"""What ap_bench offers: the latency meter, exporters, `ap bench`, `ap ablate` and `ap export`."""
 
 from collections.abc import Iterable
 
 from ap_core.plugins.hooks import hookimpl
-from ap_core.plugins.offers import CommandOffer, MeterOffer
+from ap_core.plugins.offers import CommandOffer, ExporterOffer, MeterOffer
 
 
 @hookimpl
@@ -19,8 +19,36 @@ def ap_meters() -> Iterable[MeterOffer]:
 
 
 @hookimpl
+def ap_exporters() -> Iterable[ExporterOffer]:
+    """Files that run without ap."""
+    home = "ap_bench.exporting"
+    return [
+        ExporterOffer(
+            name="onnx",
+            summary="ONNX: onnxruntime, TensorRT, OpenVINO and others run it",
+            load=f"{home}.onnx_format:write_onnx",
+            suffix=".onnx",
+            precisions=("fp32", "fp16"),
+            opsets=(18, 23),
+            opset=20,
+            reader=f"{home}.onnx_reader",
+            needs=("onnx", "onnxscript", "onnxruntime"),
+            install="ap-bench[onnx]",
+        ),
+        ExporterOffer(
+            name="torch-export",
+            summary="torch.export's own archive: torch runs it, without the network's code",
+            load=f"{home}.program_format:write_program",
+            suffix=".pt2",
+            precisions=("fp32", "fp16", "bf16"),
+            reader=f"{home}.program_reader",
+        ),
+    ]
+
+
+@hookimpl
 def ap_commands() -> Iterable[CommandOffer]:
-    """Comparing networks on this machine, and strategists."""
+    """Comparing networks on this machine, and strategists; writing networks to files."""
     return [
         CommandOffer(
             name="ablate",
@@ -31,5 +59,10 @@ def ap_commands() -> Iterable[CommandOffer]:
             name="bench",
             summary="Compare the latency of networks and runs on this machine.",
             load="ap_bench.cli:bench",
+        ),
+        CommandOffer(
+            name="export",
+            summary="Write a network to a file that runs without ap.",
+            load="ap_bench.exporting.cli:export",
         ),
     ]

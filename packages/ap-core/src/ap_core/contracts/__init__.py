@@ -5,9 +5,10 @@ torch appears in annotations only; nothing here imports it.
 
 from typing import TYPE_CHECKING
 
+from ap_core.contracts.exporting import Exporter, ExportRequest, Precision
 from ap_core.contracts.images import DataRequest, DataSource, ImageSet, Split, TrainingSource
 from ap_core.contracts.importances import Importance, LayerSlice
-from ap_core.contracts.measures import Exporter, Meter, Recovery
+from ap_core.contracts.measures import Meter, Recovery
 from ap_core.contracts.models import (
     Architecture,
     LoadedModel,
@@ -28,6 +29,7 @@ __all__ = [
     "DataRequest",
     "DataSource",
     "Desk",
+    "ExportRequest",
     "Exporter",
     "ImageSet",
     "Importance",
@@ -39,6 +41,7 @@ __all__ = [
     "Meter",
     "ModelAdapter",
     "ModelRequest",
+    "Precision",
     "Recovery",
     "Split",
     "Strategist",

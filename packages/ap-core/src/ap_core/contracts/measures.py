@@ -1,9 +1,8 @@
-"""What measures a network, gives it accuracy back, or writes it out."""
+"""What measures a network, or gives it accuracy back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,10 +28,3 @@ class Recovery(Protocol):
 
         Returns "" where there is nothing to do for this network.
         """
-
-
-class Exporter(Protocol):
-    """Writes a network to a file that runs elsewhere."""
-
-    def __call__(self, module: Module, *, input_size: tuple[int, int, int], path: Path) -> None:
-        """Write the file; raises ModelError naming the operator that cannot be exported."""

@@ -322,7 +322,10 @@ def ap_meters() -> Iterable[MeterOffer]:  # type: ignore[empty-body]
 def ap_exporters() -> Iterable[ExporterOffer]:  # type: ignore[empty-body]
     """Offer exporters: each writes a network to a file that runs elsewhere.
 
-    The thing that is offered is a `ap_core.contracts.Exporter`.
+    The thing that is offered is a `ap_core.contracts.Exporter`. With it goes a reader: a program of
+    one file that answers with what the exporter wrote, without anything of ours, so that every file
+    is read again and compared before the user gets it. It is called with the paths of the file, of
+    batches of images, and of where to put the outputs, both as numpy's .npz with the same names.
 
     Example, in my_plugin/plugin.py:
 
@@ -337,16 +340,34 @@ def ap_exporters() -> Iterable[ExporterOffer]:  # type: ignore[empty-body]
                     summary="torch.export's own format",
                     load="my_plugin.export:write_program",
                     suffix=".pt2",
+                    reader="my_plugin.reader",
                 )
             ]
 
     and in my_plugin/export.py:
 
-        def write_program(module, *, input_size, path):
+        def write_program(module, request, path):
             import torch
 
-            example = torch.zeros(1, *input_size)
-            torch.export.save(torch.export.export(module.eval(), (example,)), path)
+            images = torch.zeros(request.batch_size or 2, *request.input_size)
+            sizes = None if request.batch_size else ({0: torch.export.Dim("batch")},)
+            program = torch.export.export(module, (images,), dynamic_shapes=sizes)
+            with path.open("wb") as file:
+                torch.export.save(program, file)
+
+    and in my_plugin/reader.py:
+
+        import sys
+
+        import numpy as np
+        import torch
+
+        file, asked, answered = sys.argv[1:]
+        with open(file, "rb") as program:
+            network = torch.export.load(program).module()
+        with np.load(asked) as batches, torch.no_grad():
+            outputs = {name: network(torch.from_numpy(batches[name])) for name in batches}
+        np.savez(answered, **outputs)
     """
 
 

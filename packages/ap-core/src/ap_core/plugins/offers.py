@@ -126,9 +126,25 @@ class MeterOffer(FunctionOffer["Meter"]):
 
 @dataclass(frozen=True, kw_only=True)
 class ExporterOffer(FunctionOffer["Exporter"]):
-    """An exporter. suffix: of the files that it writes (".onnx")."""
+    """An exporter.
+
+    suffix: of the files that it writes (".onnx").
+    precisions: types of weights that it can write, the first where the user names none.
+    opsets: least and greatest number of a set of operators that it can write; None where the format
+        has no such number. opset: what is written where the user names none.
+    reader: "package.module", a program that reads the file again, in a process of its own:
+        `ap_core.exported` says how. "" where there is none: then nothing is known of the file.
+    needs: packages that must be there, by the names they are imported under.
+    install: what to tell pip where they are not ("ap-bench[onnx]"); "" for the packages themselves.
+    """
 
     suffix: str = ""
+    precisions: tuple[str, ...] = ("fp32",)
+    opsets: tuple[int, int] | None = None
+    opset: int | None = None
+    reader: str = ""
+    needs: tuple[str, ...] = ()
+    install: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

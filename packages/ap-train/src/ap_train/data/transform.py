@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Architecture
+from ap_core.preprocessing import preprocessing_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
-
-KEYS = ("interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
 def transform_of(architecture: Architecture, *, sized: bool = False) -> "Callable[[Image], Tensor]":
@@ -24,16 +23,3 @@ def transform_of(architecture: Architecture, *, sized: bool = False) -> "Callabl
         architecture.input_size, is_training=False, **known
     )
     return made
-
-
-def preprocessing_of(architecture: Architecture) -> dict[str, object]:
-    """What timm's transforms want to know of a network; mean and std for each of its channels."""
-    known = {
-        key: architecture.preprocessing[key] for key in KEYS if key in architecture.preprocessing
-    }
-    channels = architecture.input_size[0]
-    for key in ("mean", "std"):
-        values = known.get(key, (0.5,))
-        numbers = tuple(values) if isinstance(values, list | tuple) else (0.5,)
-        known[key] = (numbers * channels)[:channels]
-    return known

@@ -12,11 +12,11 @@ from ap_core.contracts import Architecture, DataRequest, DataSource, Split, Trai
 from ap_core.errors import DataError, UsageError
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
+from ap_core.preprocessing import preprocessing_of
 from ap_core.report.amounts import counted
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import RunRecord
 from ap_train.data.source import some
-from ap_train.data.transform import preprocessing_of
 from ap_train.evaluation.candidates import check_alike, of_model, of_module
 from ap_train.evaluation.intervals import (
     Accuracy,

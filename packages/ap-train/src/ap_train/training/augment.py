@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ap_core.contracts import Architecture, ImageSet
 from ap_core.errors import UsageError, unknown_name
-from ap_train.data.transform import preprocessing_of
+from ap_core.preprocessing import preprocessing_of
 from ap_train.training.batches import seeded
 from ap_train.training.options import TrainOptions
 

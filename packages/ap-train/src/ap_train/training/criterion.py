@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from ap_core.contracts import Architecture
 from ap_core.errors import ModelError
-from ap_train.data.transform import preprocessing_of
+from ap_core.preprocessing import preprocessing_of
 from ap_train.training.options import TrainOptions
 
 Output = Tensor | tuple[Tensor, Tensor]
