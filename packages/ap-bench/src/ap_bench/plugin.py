@@ -13,7 +13,7 @@ def ap_meters() -> Iterable[MeterOffer]:
         MeterOffer(
             name="latency",
             summary="median seconds of a forward pass at batch 1, on this machine's CPU",
-            load="ap_bench.latency:measure_latency",
+            load="ap_bench.measuring.meter:measure_latency",
         )
     ]
 
@@ -29,7 +29,7 @@ def ap_commands() -> Iterable[CommandOffer]:
         ),
         CommandOffer(
             name="bench",
-            summary="Compare the latency of networks and runs on this machine.",
+            summary="Compare networks on this machine: latency, throughput, memory.",
             load="ap_bench.cli:bench",
         ),
     ]
