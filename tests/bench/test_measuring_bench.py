@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from measured import facts
 from run_samples import record, result
 from torch import nn
 
 from ap_bench.measuring.bench import bench, named
+from ap_bench.measuring.cautions import warn_of_sizes
 from ap_bench.measuring.fresh import measure_fresh
-from ap_bench.measuring.jobs import Job
 from ap_bench.measuring.options import BenchOptions
 from ap_bench.measuring.settings import Settings
 from ap_bench.measuring.subjects import Named
@@ -82,20 +83,23 @@ def test_a_run_alone_is_measured_beside_its_whole_network(place, registry):
     assert found.environment["processor"]
 
 
-def test_every_combination_is_a_group_and_ratios_are_over_the_first_that_is_named(place, registry):
-    options = BenchOptions(rounds=6, batch_size=(1, 2), dtype=("fp32", "bf16"))
-    found = bench([str(place / "run"), "test_vit"], options, registry=registry)
-    under = [(group[0].settings.dtype, group[0].settings.batch_size) for group in found.groups]
-    assert under == [("fp32", 1), ("fp32", 2), ("bf16", 1), ("bf16", 2)]
-    assert [each.facts.name for each in found.groups[0]][0] == str(place / "run")
+def test_every_combination_is_a_group_and_ratios_are_over_the_first_that_is_named(
+    place, registry, heard
+):
+    options = BenchOptions(rounds=6, batch_size=(1, 2))
+    subjects = [str(place / "run"), "test_vit"]
+    found = bench(subjects, options, registry=registry, progress=heard)
+    assert [group[0].settings.batch_size for group in found.groups] == [1, 2]
+    assert found.groups[0][0].facts.name == str(place / "run")
     assert all(group[0].ratio is None and group[1].ratio for group in found.groups)
 
 
-def test_images_of_different_sizes_are_warned_of(place, registry, heard):
-    bench([str(place / "run"), "test_resnet"], QUICK, registry=registry, progress=heard)
+def test_images_of_different_sizes_are_warned_of(heard):
+    warn_of_sizes([facts("one"), facts("other")], heard)
+    assert heard.warnings == []
+    warn_of_sizes([facts("one"), facts("other", input_size=(3, 64, 64))], heard)
     (said,) = heard.warnings
-    assert said.startswith("the images are not of one size: ")
-    assert "test_resnet.r160_in1k 3 x 160 x 160" in said
+    assert said == "the images are not of one size: one 3 x 32 x 32, other 3 x 64 x 64"
 
 
 def test_models_see_images_of_the_size_that_is_given(registry):
@@ -144,19 +148,24 @@ def test_in_fresh_processes_a_network_is_measured_likewise(place):
         assert each.denormals is not None
 
 
-def test_what_goes_wrong_in_a_fresh_process_is_told(tmp_path):
-    missing = Named(text=str(tmp_path / "no.onnx"))
-    with pytest.raises(ModelError, match="there is no file"):
-        measure_fresh([missing], [Settings()], rounds=1, advance=lambda _n: None)
-
-
-def test_a_fresh_process_that_dies_is_no_traceback(monkeypatch):
-    dying = (sys.executable, "-c", "import sys; sys.exit('it burns')")
-    monkeypatch.setattr("ap_bench.measuring.fresh.PROGRAM", dying)
-    job = Job(named=Named(text="small"), settings=Settings())
+def told_by(program: str) -> ModelError:
+    names, python = [Named(text="small")], (sys.executable, "-S", "-c", program)
     with pytest.raises(ModelError) as caught:
-        measure_fresh([job.named], [job.settings], rounds=1, advance=lambda _n: None)
-    assert caught.value.message == ("the process that measured small ended with code 1: it burns")
+        measure_fresh(names, [Settings()], rounds=1, advance=lambda _n: None, program=python)
+    return caught.value
+
+
+def test_what_goes_wrong_in_a_fresh_process_is_told():
+    error = told_by("""input(); print('{"failure": "it burns", "hint": "run"}', flush=True)""")
+    assert (error.message, error.hint) == ("it burns", "run")
+
+
+def test_a_fresh_process_that_dies_is_no_traceback():
+    error = told_by("import sys; input(); sys.exit('it burns')")
+    assert error.message == "the process that measured small ended with code 1: it burns"
+    error = told_by("import os; input(); os.kill(os.getpid(), 9)")
+    assert error.message == "the process that measured small ended with signal 9"
+    assert error.hint.endswith("take a smaller --batch-size")
 
 
 # ---- what is refused

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
@@ -84,14 +84,14 @@ def test_a_picture_has_a_panel_for_macs_and_one_for_accuracy(invented, tmp_path)
         ),
     )
     draw(blind, tmp_path / "one.png")
-    both, one = (Image.open(tmp_path / f"{name}.png") for name in ("both", "one"))
-    assert (both.format, one.format) == ("PNG", "PNG")
-    assert both.width > 1.5 * one.width
+    with Image.open(tmp_path / "both.png") as both, Image.open(tmp_path / "one.png") as one:
+        assert (both.format, one.format) == ("PNG", "PNG")
+        assert both.width > 1.5 * one.width
 
 
 def test_a_picture_can_be_svg_and_says_what_it_shows(invented, tmp_path):
     draw(invented, tmp_path / "a.svg")
-    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    root = ET.parse(tmp_path / "a.svg").getroot()
     assert root.tag.endswith("svg")
 
 

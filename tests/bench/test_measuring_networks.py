@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 import timm
 import torch
+from measured import result
 from torch import nn
 
 from ap_bench.measuring.cautions import warn_of_denormals
@@ -188,7 +189,7 @@ def test_a_network_that_computes_with_denormal_numbers_is_told_of_once(heard):
     prepared = network(tiny).prepare(Settings())
     assert prepared.denormals is not None
     assert prepared.denormals.weights == 3 * 64 * 64
-    warn_of_denormals([[heard.result(prepared.denormals)]] * 2, heard)
+    warn_of_denormals([[result(denormals=prepared.denormals)]] * 2, heard)
     (said,) = heard.warnings
     assert said.startswith("small computes with denormal numbers")
     assert "12,288 of its weights" in said

@@ -35,8 +35,10 @@ def resolved(name: str) -> str:
 
 def wait_for(device: torch.device) -> None:
     """Wait until all that was asked of a device is done."""
-    if device.type != CPU:
-        torch.get_device_module(device).synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 @contextmanager

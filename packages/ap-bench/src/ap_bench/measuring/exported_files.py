@@ -52,9 +52,14 @@ class ExportedFile:
         return Backend.EAGER
 
     @property
+    def images(self) -> int:
+        """Images that `module` runs for one that it is given."""
+        return self.batch_size or 1
+
+    @property
     def module(self) -> Module:
-        """Module on the CPU, to be counted."""
-        return self.program.module()
+        """Module on the CPU that takes one image, to be counted."""
+        return _Repeating(self.program.module(), self.images)
 
     def check(self, settings: Settings) -> None:
         """Refuse another type or batch than its own. Raises: UsageError."""
@@ -73,6 +78,19 @@ class ExportedFile:
         with explained(self.name, settings):
             make = partial(_placed, self.program, settings)
             return prepare_module(self.name, make, self.input_size, settings)
+
+
+class _Repeating(Module):
+    """A network that takes batches of one size alone, given one image."""
+
+    def __init__(self, network: Module, images: int) -> None:
+        super().__init__()
+        self.network = network
+        self.images = images
+
+    def forward(self, image: Tensor) -> object:
+        """Run a batch of copies. image: (1, channels, height, width)."""
+        return self.network(image.repeat(self.images, 1, 1, 1))
 
 
 def open_exported(name: str, path: Path) -> ExportedFile:

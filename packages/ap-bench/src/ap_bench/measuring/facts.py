@@ -17,7 +17,7 @@ def facts_of(registry: Registry, subject: Subject, progress: Progress) -> Facts:
     others = {name: value for name, value in macs.items() if name != MACS}
     return Facts(
         name=subject.source.name,
-        macs=macs.get(MACS),
+        macs=macs[MACS] // subject.images if MACS in macs else None,
         # Other counters know modules, and find none in a graph of operators.
         counters=others if subject.built else {},
         params=params.get(PARAMS),

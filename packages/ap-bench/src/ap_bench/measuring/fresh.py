@@ -77,11 +77,17 @@ def measure_fresh(
     *,
     rounds: int,
     advance: Callable[[int], None],
+    program: Sequence[str] = PROGRAM,
 ) -> tuple[Timed, ...]:
-    """Every round in new processes, one for each subject. Raises: ModelError."""
+    """Every round in new processes, one for each subject. Raises: ModelError.
+
+    program: command line of what measures one.
+    """
     jobs = [Job(named=each, settings=settings) for each, settings in zip(names, plan, strict=True)]
     answers: list[list[Answer]] = []
-    timings = compare_anew(partial(_started, jobs, answers), rounds=rounds, advance=advance)
+    timings = compare_anew(
+        partial(_started, program, jobs, answers), rounds=rounds, advance=advance
+    )
     return tuple(
         Timed(timings=timing, memory=_most(each), denormals=each[0].denormals)
         for timing, each in zip(timings, zip(*answers, strict=True), strict=True)
@@ -89,10 +95,12 @@ def measure_fresh(
 
 
 @contextmanager
-def _started(jobs: Sequence[Job], answers: list[list[Answer]]) -> Iterator[Sequence[FreshNetwork]]:
+def _started(
+    program: Sequence[str], jobs: Sequence[Job], answers: list[list[Answer]]
+) -> Iterator[Sequence[FreshNetwork]]:
     """One process for each job, started together. answers: gets what they say when ready."""
     with ExitStack() as stack:
-        networks = [stack.enter_context(_process(job)) for job in jobs]
+        networks = [stack.enter_context(_process(program, job)) for job in jobs]
         for each in networks:
             each.get_ready()
         answers.append([each.answer for each in networks])
@@ -100,10 +108,10 @@ def _started(jobs: Sequence[Job], answers: list[list[Answer]]) -> Iterator[Seque
 
 
 @contextmanager
-def _process(job: Job) -> Iterator[FreshNetwork]:
+def _process(program: Sequence[str], job: Job) -> Iterator[FreshNetwork]:
     with TemporaryFile() as errors:
         process = subprocess.Popen(
-            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         )
         assert process.stdin is not None
         try:

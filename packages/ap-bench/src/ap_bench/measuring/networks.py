@@ -97,6 +97,8 @@ def prepare_module(
             _forward(runs, images)
             wait_for(device)
     except torch.OutOfMemoryError as error:
+        # Its traceback would keep alive what the pass had made by then.
+        error.with_traceback(None)
         del images
         attempt = partial(_attempt, runs, input_size, settings)
         fits = largest_that_fits(attempt, settings.batch_size)

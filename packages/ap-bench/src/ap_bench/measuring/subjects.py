@@ -43,8 +43,8 @@ class Named:
 class Subject:
     """A network at hand.
 
-    module: on the CPU, to be counted; None for an ONNX file. built: whether it is made of modules,
-    not a graph of operators.
+    module: on the CPU, to be counted; None for an ONNX file. images: that it runs for one that it
+    is given. built: whether it is made of modules, not a graph of operators.
     size: bytes of its file on disk, of the parameters of a model. top1: of a run, where its record
     has one.
     """
@@ -52,6 +52,7 @@ class Subject:
     named: Named
     source: Source
     module: "Module | None"
+    images: int = 1
     built: bool = True
     size: int
     top1: float | None = None
@@ -131,7 +132,14 @@ def _file(named: Named, path: Path) -> Subject:
     size = path.stat().st_size
     if path.suffix == EXPORTED:
         exported = open_exported(named.text, path)
-        return Subject(named=named, source=exported, module=exported.module, built=False, size=size)
+        return Subject(
+            named=named,
+            source=exported,
+            module=exported.module,
+            images=exported.images,
+            built=False,
+            size=size,
+        )
     weights = path.with_name(path.name + BESIDE)
     apart = weights.stat().st_size if weights.is_file() else 0
     onnx = open_onnx(named.text, path)
