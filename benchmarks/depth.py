@@ -11,7 +11,10 @@ import statistics
 
 from torch import nn
 
-from ap_bench.latency import compare
+from ap_bench.measuring.estimates import paired_ratio
+from ap_bench.measuring.meter import compare_modules
+from ap_bench.measuring.options import ROUNDS
+from ap_bench.measuring.settings import Settings
 from ap_core.plugins.registry import Registry
 from ap_train.training.criterion import Teacher
 from benchmarks.output import Row, show
@@ -50,12 +53,14 @@ def measured(registry: Registry, kind: Kind, seed: int) -> dict[float, dict[str,
         cuts = [
             cut_by_ap(network, "digits", share, seed, depth=depth).eval() for depth in (False, True)
         ]
-        latencies = compare([network.eval(), *cuts], [SIZE] * 3, batch_size=8, threads=1)
+        whole, *others = compare_modules(
+            [network.eval(), *cuts], SIZE, Settings(batch_size=8, threads=1), rounds=ROUNDS
+        )
         row: dict[str, float] = {}
-        for name, cut, latency in zip(("", "depth "), cuts, latencies[1:], strict=True):
+        for name, cut, other in zip(("", "depth "), cuts, others, strict=True):
             points = stages(cut, source, architecture, {"taught": teacher}, seed)
             row |= {f"{name}{point}": value for point, value in points.items()}
-            row[f"{name}faster"] = latency.ratio
+            row[f"{name}faster"] = paired_ratio(whole.rounds, other.rounds).value
         row["layers gone"] = float(layers(cuts[0]) - layers(cuts[1]))
         found[share] = row
     return found

@@ -11,6 +11,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ap_core.pipeline.environment import processor
+
 RESULTS = Path(__file__).parent / "results"
 Row = Mapping[str, object]
 
@@ -46,7 +48,7 @@ def machine() -> dict[str, str]:
     """Processor and versions."""
     names = ("torch", "timm", "torch-pruning", "numpy", "ap-core")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         **_accelerator(),
         "python": platform.python_version(),
@@ -59,13 +61,6 @@ def measured_on() -> str:
     found = machine()
     versions = ", ".join(f"{name} {found[name]}" for name in ("torch", "timm", "ap-core"))
     return f"{found['processor']}; {versions}"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    found = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return found[0] if found else platform.machine()
 
 
 def _accelerator() -> dict[str, str]:

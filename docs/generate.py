@@ -14,6 +14,9 @@ from pydantic import BaseModel
 
 from ap_bench.exporting.export import Exported, export
 from ap_bench.exporting.options import ExportOptions
+from ap_bench.measuring.bench import bench
+from ap_bench.measuring.options import BenchOptions
+from ap_bench.measuring.results import Bench, Facts, Result
 from ap_core.cli.main import command_line
 from ap_core.pipeline.api import load_model, profile, prune
 from ap_core.pipeline.driving import attempt, finish, restart, show, start
@@ -147,6 +150,15 @@ def api_page() -> str:
         "What [`ap drive`](../how-to/drive.md) calls, in `ap_core.pipeline.driving`.",
     ]
     for thing in (start, restart, show, attempt, finish, Situation):
+        parts += _documented(thing.__name__, thing, depth=3)
+    parts += [
+        "",
+        "## Measuring on this machine",
+        "",
+        "What [`ap bench`](../how-to/bench.md) calls, in `ap_bench.measuring.bench`; the options",
+        "are in `ap_bench.measuring.options`, the results in `ap_bench.measuring.results`.",
+    ]
+    for thing in (bench, BenchOptions, Bench, Facts, Result):
         parts += _documented(thing.__name__, thing, depth=3)
     return "\n".join(parts) + "\n"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from ap_bench.exporting.opset import OPSET
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.offers import CommandOffer, ExporterOffer, MeterOffer
 
@@ -13,7 +14,7 @@ def ap_meters() -> Iterable[MeterOffer]:
         MeterOffer(
             name="latency",
             summary="median seconds of a forward pass at batch 1, on this machine's CPU",
-            load="ap_bench.latency:measure_latency",
+            load="ap_bench.measuring.meter:measure_latency",
         )
     ]
 
@@ -30,7 +31,7 @@ def ap_exporters() -> Iterable[ExporterOffer]:
             suffix=".onnx",
             precisions=("fp32", "fp16"),
             opsets=(18, 23),
-            opset=20,
+            opset=OPSET,
             reader=f"{home}.onnx_reader",
             needs=("onnx", "onnxscript", "onnxruntime"),
             install="ap-bench[onnx]",
@@ -57,7 +58,7 @@ def ap_commands() -> Iterable[CommandOffer]:
         ),
         CommandOffer(
             name="bench",
-            summary="Compare the latency of networks and runs on this machine.",
+            summary="Compare networks on this machine: latency, throughput, memory.",
             load="ap_bench.cli:bench",
         ),
         CommandOffer(

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from math import isfinite
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -45,6 +45,24 @@ class InputSize(click.ParamType[tuple[int, int, int]]):
             return parse_input_size(str(value))
         except ValueError as error:
             return self.fail(str(error), param, ctx)
+
+
+class Several(click.ParamType[tuple[Any, ...]]):
+    """Values with commas between them: "1,8". each: kind of one of them."""
+
+    name = "list"
+
+    def __init__(self, each: click.ParamType[Any]) -> None:
+        self.each = each
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Values as a tuple."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        return tuple(self.each.convert(word, param, ctx) for word in words)
 
 
 MOST = 1_000_000

@@ -4,11 +4,15 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 NAMED = (
     "ap-core", "ap-models", "ap-train", "ap-bench", "ap-llm", "torch", "torchvision", "timm",
-    "torch-pruning", "accelerate", "numpy", "optuna",
+    "torch-pruning", "accelerate", "numpy", "optuna", "onnx", "onnxruntime",
 )  # fmt: skip
+
+
+PROCESSORS = Path("/proc/cpuinfo")
 
 
 def environment() -> dict[str, str]:
@@ -17,6 +21,7 @@ def environment() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
+        "processor": processor(),
         "processors": str(os.cpu_count() or 0),
         "byteorder": sys.byteorder,
     }
@@ -26,3 +31,10 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def processor() -> str:
+    """Name of the processor; its architecture where the system does not tell."""
+    lines = PROCESSORS.read_text().splitlines() if PROCESSORS.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.machine()

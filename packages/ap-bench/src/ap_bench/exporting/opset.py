@@ -1,0 +1,3 @@
+"""Which of ONNX's operators files use where nothing else is asked for."""
+
+OPSET = 20

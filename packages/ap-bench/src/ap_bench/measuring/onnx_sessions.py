@@ -1,0 +1,118 @@
+"""Running ONNX on this machine, by onnxruntime."""
+
+import copy
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import Module
+
+from ap_bench.exporting.onnx_format import write_onnx
+from ap_bench.exporting.opset import OPSET
+from ap_bench.measuring.networks import DTYPES, images_for
+from ap_bench.measuring.prepared import Prepared
+from ap_bench.measuring.settings import CPU, Settings
+from ap_core.contracts import ExportRequest, Precision
+from ap_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+EXTRA = "pip install 'ap-bench[onnx]'"
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+FATAL_ONLY = 4
+"""Severity of what onnxruntime logs: its errors are raised, too."""
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises; all of them are Exceptions of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (each for each in vars(state).values() if isinstance(each, type))
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
+
+
+def require_onnxruntime(purpose: str, *, exporting: bool = False) -> None:
+    """See that onnxruntime is there, and what exporting for it needs. Raises: UsageError."""
+    needed = ("onnxruntime", *(("onnx", "onnxscript") if exporting else ()))
+    missing = [each for each in needed if find_spec(each) is None]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} must be installed to {purpose}", hint=f"{EXTRA} installs it"
+        )
+
+
+def require_provider(device: str) -> None:
+    """See that onnxruntime runs on a device. Raises: UsageError."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    wanted = PROVIDERS[torch.device(device).type]
+    if wanted not in there:
+        raise UsageError(
+            f"the onnxruntime that is installed does not run on {device}: it has no {wanted}",
+            hint="onnxruntime-gpu does; or take --device cpu",
+        )
+
+
+def open_session(path: Path, settings: Settings) -> "InferenceSession":
+    """Session of an ONNX file. Raises: what onnxruntime raises."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = FATAL_ONLY
+    if settings.device == CPU:
+        options.intra_op_num_threads = settings.threads or torch.get_num_threads()
+    device = torch.device(settings.device)
+    place = {} if device.index is None else {"device_id": device.index}
+    providers = [(PROVIDERS[device.type], place)]
+    return onnxruntime.InferenceSession(path, options, providers=providers)
+
+
+def prepare_session(path: Path, input_size: tuple[int, int, int], settings: Settings) -> Prepared:
+    """An ONNX file after a first pass; its images lie on the device. Raises: as onnxruntime."""
+    import onnxruntime
+
+    session = open_session(path, settings)
+    images = _host_images(input_size, settings).numpy()
+    device = torch.device(settings.device)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(
+        session.get_inputs()[0].name,
+        onnxruntime.OrtValue.ortvalue_from_numpy(images, device.type, device.index or 0),
+    )
+    for output in session.get_outputs():
+        binding.bind_output(output.name, device.type, device.index or 0)
+    session.run_with_iobinding(binding)
+    return Prepared(
+        forward=lambda: session.run_with_iobinding(binding), wait=binding.synchronize_outputs
+    )
+
+
+def prepare_exported(
+    module: Module, input_size: tuple[int, int, int], settings: Settings
+) -> Prepared:
+    """A module as onnxruntime runs it, after a first pass.
+
+    Raises: what onnxruntime and the exporter raise.
+    """
+    request = ExportRequest(
+        input_size=input_size,
+        batch_size=settings.batch_size,
+        precision=Precision(settings.dtype),
+        opset=OPSET,
+    )
+    typed = copy.deepcopy(module).to(DTYPES[settings.dtype])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        write_onnx(typed, request, path)
+        return prepare_session(path, input_size, settings)
+
+
+def _host_images(input_size: tuple[int, int, int], settings: Settings) -> torch.Tensor:
+    plain = images_for(input_size, Settings(batch_size=settings.batch_size))
+    return plain.to(DTYPES[settings.dtype])

@@ -1,0 +1,92 @@
+"""A network that is ready to run, in this process."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from ap_bench.measuring.settings import Backend, Settings
+
+if TYPE_CHECKING:
+    from ap_bench.measuring.denormals import Denormals
+
+
+class MemoryKind(StrEnum):
+    """What a figure of memory is: most bytes of the network's tensors, its weights among them, or
+    by how much the process grew.
+    """
+
+    TENSORS = "tensors"
+    RESIDENT = "resident"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Most bytes that running a network took at once."""
+
+    peak: int
+    kind: MemoryKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A network that has run once under its settings; a `Runnable`.
+
+    forward: begins one pass. wait: returns when it is done. clock: seconds.
+    memory, denormals: None where they are not known.
+    """
+
+    forward: Callable[[], object]
+    wait: Callable[[], None]
+    memory: Memory | None = None
+    denormals: "Denormals | None" = None
+    clock: Callable[[], float] = time.perf_counter
+
+    def block(self, passes: int) -> Sequence[float]:
+        """Run so many passes, each to its end; returns the seconds of each."""
+        times = []
+        self.wait()
+        with _without_collections():
+            for _ in range(passes):
+                start = self.clock()
+                self.forward()
+                self.wait()
+                times.append(self.clock() - start)
+        return times
+
+
+class Source(Protocol):
+    """Where a network comes from, and what can be done with it."""
+
+    @property
+    def name(self) -> str:
+        """As the user named it."""
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+
+    @property
+    def own(self) -> Backend:
+        """What runs it unless told."""
+
+    def check(self, settings: Settings) -> None:
+        """Refuse what it cannot be measured under. Raises: UsageError."""
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """The network, after a first pass. Raises: ModelError where it cannot be run so."""
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Collect no garbage while passes are timed."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

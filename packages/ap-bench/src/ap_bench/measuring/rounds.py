@@ -1,0 +1,128 @@
+"""Interleaved rounds: what slows the machine down for a while slows down all networks alike.
+
+In every round each network runs one block of passes in the order of the list, then another in the
+reverse order (A B C C B A): neither its place in the order nor a steady drift favours any.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import inf
+from statistics import fmean, median
+from typing import Protocol
+
+BLOCK = 0.1
+"""Seconds that a block of passes takes, at least one pass."""
+
+WARM = 3.0
+"""Seconds after which a network counts as warm, whatever its passes look like."""
+
+FASTER = 0.98
+"""A network is warm once a block takes more than this share of the time of the one before."""
+
+WINDOW = 20
+"""Most passes in a block of warming up."""
+
+
+class Runnable(Protocol):
+    """A network that is ready to run."""
+
+    def block(self, passes: int) -> Sequence[float]:
+        """Run so many passes, each to its end; returns the seconds of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timings:
+    """Seconds of one network. rounds: one value each. passes: every single pass."""
+
+    rounds: tuple[float, ...]
+    passes: tuple[float, ...]
+
+
+Begin = Callable[[], AbstractContextManager[Sequence[Runnable]]]
+"""Starts all networks anew, and ends them."""
+
+Round = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+"""For every network, the passes of its first and its second block."""
+
+
+def compare(
+    runnables: Sequence[Runnable],
+    *,
+    rounds: int,
+    advance: Callable[[int], None] = lambda _rounds: None,
+    seconds: float = BLOCK,
+) -> tuple[Timings, ...]:
+    """Timings of several networks that are warmed up once. advance: is told of every round."""
+    passes = [warm_up(each, seconds=seconds) for each in runnables]
+    found = []
+    for _ in range(rounds):
+        found.append(_one_round(runnables, passes))
+        advance(1)
+    return _timings(found)
+
+
+def compare_anew(
+    begin: Begin,
+    *,
+    rounds: int,
+    advance: Callable[[int], None] = lambda _rounds: None,
+    seconds: float = BLOCK,
+) -> tuple[Timings, ...]:
+    """Timings of networks that are started, and warmed up, for every round."""
+    found = []
+    for _ in range(rounds):
+        with begin() as runnables:
+            passes = [warm_up(each, seconds=seconds) for each in runnables]
+            found.append(_one_round(runnables, passes))
+        advance(1)
+    return _timings(found)
+
+
+def warm_up(runnable: Runnable, *, seconds: float = BLOCK) -> int:
+    """Run until the passes get no faster; returns how many of them fill a block."""
+    (spent,) = runnable.block(1)
+    (once,) = runnable.block(1)
+    window = min(WINDOW, max(1, round(seconds / once)))
+    before = inf
+    while True:
+        times = runnable.block(window)
+        spent += sum(times)
+        now = median(times)
+        if now > FASTER * before or spent > WARM:
+            return max(1, round(seconds / now))
+        before = now
+
+
+def _one_round(runnables: Sequence[Runnable], passes: Sequence[int]) -> Round:
+    numbers = range(len(runnables))
+    forth = {n: _settled(runnables[n], passes[n]) for n in numbers}
+    back = {n: _settled(runnables[n], passes[n]) for n in reversed(numbers)}
+    return tuple((forth[n], back[n]) for n in numbers)
+
+
+def _settled(runnable: Runnable, passes: int) -> tuple[float, ...]:
+    """A block after a pass that is not counted: it finds the caches as another network left them.
+
+    Where one pass fills a block, that is of no account.
+    """
+    if passes > 1:
+        runnable.block(1)
+    return tuple(runnable.block(passes))
+
+
+def _timings(rounds: Sequence[Round]) -> tuple[Timings, ...]:
+    return tuple(_timing(blocks) for blocks in zip(*rounds, strict=True))
+
+
+def _timing(rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> Timings:
+    return Timings(
+        rounds=tuple(fmean(median(block) for block in blocks) for blocks in rounds),
+        passes=tuple(_all_passes(rounds)),
+    )
+
+
+def _all_passes(rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> Iterator[float]:
+    for blocks in rounds:
+        for block in blocks:
+            yield from block
