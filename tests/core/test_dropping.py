@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from networks import chain, network, residual_network, scores, vit, with_blocks
 
@@ -118,8 +118,12 @@ def test_what_a_dropped_block_costs_buys_channels_elsewhere():
 def test_that_blocks_may_go_never_makes_a_plan_worse(share, seed):
     of = with_blocks(residual_network())
     found, limit = scores(of, seed), budget(of, share)
-    deep, flat = solve(of, found, DEEP, limit), solve(of, found, Strategy(), limit)
-    assert deep.value >= flat.value - 2e-3
+    try:
+        flat = solve(of, found, Strategy(), limit)
+    except OutOfReachError:
+        # So small a network has budgets that no widths come near.
+        reject()
+    assert solve(of, found, DEEP, limit).value >= flat.value - 2e-3
 
 
 @pytest.mark.parametrize("make", [residual_network, vit])

@@ -49,13 +49,11 @@ def training_before(run: RunDirectory, *, fresh: bool) -> TrainingRecord | None:
         return before
     if before is None or (before.status != "done" and not has_state(run.path)):
         return None
+    state = "was trained already" if before.status == "done" else "has a training that stopped"
     anew = f"remove {run.path / 'finetune'} to train anew"
-    if before.status == "done":
-        raise RunError(f"{run.path} was trained already", hint=anew)
-    raise RunError(
-        f"{run.path} has a training that stopped",
-        hint=f"go on with: ap finetune {run.path} --resume; or {anew}",
-    )
+    # As long as there is a state, the last steps were not made.
+    on = f"go on with: ap finetune {run.path} --resume; or " if has_state(run.path) else ""
+    raise RunError(f"{run.path} {state}", hint=on + anew)
 
 
 def options_before(path: Path) -> FinetuneOptions:
