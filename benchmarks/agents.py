@@ -13,9 +13,11 @@ import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import product
+from multiprocessing import get_context
 
 from torch import nn
 
@@ -92,19 +94,30 @@ def main(words: Sequence[str] = ()) -> None:
     """All contenders on all networks, targets and seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=list(SEEDS), choices=list(SEEDS))
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one a network and seed")
+    given = parser.parse_args(words)
+    for data in given.data:
+        places = [(kind, data, seed) for kind, seed in product(KINDS, SEEDS[data])]
+        # The largest first: no process is left with it alone at the end.
+        places.sort(key=lambda place: -place[0].epochs)
+        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+            cells = [cell for found in pool.map(_all_of, places) for cell in found]
+        seeds = len(SEEDS[data])
+        runs = f"{len(cells)} runs: {len(KINDS)} networks, {len(TARGETS)} targets, {seeds} seeds"
+        show(f"agents-{data}", list(_rows(cells)), about=__doc__ or "", note=runs)
+
+
+def _all_of(place: tuple[Kind, str, int]) -> list[Cell]:
+    """Every run of one network, data set and seed."""
+    kind, data, seed = place
     owner = Owner(distribution="benchmarks", version="0", plugin="scripted")
     plugins, problems = load(entry_points(group=PROJECT))
     plugins.append(Plugin(owner=owner, implementation=scripted))
     registry = Registry.from_plugins(plugins, problems=problems)
-    for data in parser.parse_args(words).data:
-        cells: list[Cell] = []
-        for kind, seed in product(KINDS, SEEDS[data]):
-            network, _, _ = trained(registry, kind, data, seed)
-            cells += measured(registry, kind, data, seed, network)
-            print(data, kind.name, seed, len(cells), "runs", flush=True)
-        seeds = len(SEEDS[data])
-        runs = f"{len(cells)} runs: {len(KINDS)} networks, {len(TARGETS)} targets, {seeds} seeds"
-        show(f"agents-{data}", list(_rows(cells)), about=__doc__ or "", note=runs)
+    network, _, _ = trained(registry, kind, data, seed)
+    cells = list(measured(registry, kind, data, seed, network))
+    print(data, kind.name, seed, len(cells), "runs", flush=True)
+    return cells
 
 
 def measured(
