@@ -27,7 +27,7 @@ demo: setup
 
 # One thread a worker: two workers fill two cores, and results do not depend on the machine's.
 test: setup
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		--cov=ap_core --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: setup
