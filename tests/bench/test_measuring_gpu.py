@@ -8,7 +8,8 @@ from ap_bench.measuring.bench import bench
 from ap_bench.measuring.machine import machine
 from ap_bench.measuring.networks import Network
 from ap_bench.measuring.options import BenchOptions
-from ap_bench.measuring.settings import Backend, Dtype, Settings
+from ap_bench.measuring.settings import Backend, Settings
+from ap_core.contracts import Precision
 from ap_core.errors import ModelError, UsageError
 
 pytestmark = [
@@ -22,7 +23,7 @@ def network():
     return Network(name="small", module=module, input_size=(3, 64, 64))
 
 
-@pytest.mark.parametrize("dtype", list(Dtype))
+@pytest.mark.parametrize("dtype", list(Precision))
 @pytest.mark.parametrize("backend", [Backend.EAGER, Backend.COMPILE])
 def test_a_network_runs_on_a_gpu_and_its_memory_is_told(dtype, backend):
     settings = Settings(device="cuda:0", dtype=dtype, backend=backend, batch_size=2)

@@ -14,7 +14,8 @@ from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fi
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
 from ap_bench.measuring.meter import compare_modules
 from ap_bench.measuring.networks import Network, images_for
-from ap_bench.measuring.settings import Backend, Dtype, MemoryFormat, Settings, check
+from ap_bench.measuring.settings import Backend, MemoryFormat, Settings, check
+from ap_core.contracts import Precision
 from ap_core.errors import ModelError, UsageError
 
 SIZE = (3, 64, 64)
@@ -30,7 +31,7 @@ def network(module=None, name="small"):
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
-@pytest.mark.parametrize("dtype", [Dtype.FP32, Dtype.BF16])
+@pytest.mark.parametrize("dtype", [Precision.FP32, Precision.BF16])
 @pytest.mark.parametrize("memory_format", list(MemoryFormat))
 def test_a_network_runs_in_every_type_and_format_and_stays_what_it_was(name, dtype, memory_format):
     size = {"img_size": 64} if name == "test_vit" else {}
@@ -43,7 +44,7 @@ def test_a_network_runs_in_every_type_and_format_and_stays_what_it_was(name, dty
     assert before.dtype is torch.float32
 
 
-@pytest.mark.parametrize("dtype", list(Dtype))
+@pytest.mark.parametrize("dtype", list(Precision))
 def test_images_are_of_the_type_and_format_that_is_asked_for(dtype):
     settings = Settings(dtype=dtype, memory_format=MemoryFormat.CHANNELS_LAST, batch_size=2)
     images = images_for(SIZE, settings)
@@ -96,7 +97,7 @@ class Fp32Alone(nn.Module):
 
 def test_a_type_that_a_network_cannot_do_is_said():
     with pytest.raises(ModelError) as caught:
-        network(Fp32Alone()).prepare(Settings(dtype=Dtype.FP16))
+        network(Fp32Alone()).prepare(Settings(dtype=Precision.FP16))
     assert caught.value.message == (
         "small cannot be run (cpu, fp16, batch 1, eager): no kernel for this type"
     )
@@ -206,7 +207,10 @@ def test_a_network_that_computes_with_denormal_numbers_is_told_of_once(heard):
             Settings(backend=Backend.ONNXRUNTIME, memory_format=MemoryFormat.CHANNELS_LAST),
             "--memory-format channels-last does nothing in onnxruntime",
         ),
-        (Settings(backend=Backend.ONNXRUNTIME, dtype=Dtype.BF16), "cannot be given images in bf16"),
+        (
+            Settings(backend=Backend.ONNXRUNTIME, dtype=Precision.BF16),
+            "cannot be given images in bf16",
+        ),
         (Settings(backend=Backend.ONNXRUNTIME, device="mps"), "onnxruntime does not run on mps"),
     ],
 )

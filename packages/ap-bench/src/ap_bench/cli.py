@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from ap_bench.measuring.options import FEWEST, ROUNDS, BenchOptions
-from ap_bench.measuring.settings import Backend, Dtype, MemoryFormat
+from ap_bench.measuring.settings import Backend, MemoryFormat
 from ap_core.cli.app import App, pass_app
 from ap_core.cli.inputs import INPUT_SIZE, Several
+from ap_core.contracts import Precision
 
 COUNTS = Several(click.IntRange(min=1))
 
@@ -24,7 +25,7 @@ COUNTS = Several(click.IntRange(min=1))
 )
 @click.option(
     "--dtype",
-    type=Several(click.Choice([each.value for each in Dtype])),
+    type=Several(click.Choice([each.value for each in Precision])),
     default="fp32",
     show_default=True,
     metavar="TYPE[,TYPE...]",

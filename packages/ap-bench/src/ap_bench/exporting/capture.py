@@ -26,10 +26,11 @@ EXAMPLES = 2
 SPECIALIZED = re.compile(r"your code specialized it to be a constant \(\d+\)")
 FIRST_LINE = re.compile(r"\S.*")
 
-CANNOT_CAPTURE = (
+CANNOT_RUN = (
     AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
-"""What torch.export raises, and what networks do when they see no numbers."""
+"""What networks raise that cannot be run or captured. NotImplementedError, and what torch raises of
+compiling or of memory, are RuntimeErrors."""
 
 
 def captured(module: Module, request: ExportRequest) -> ExportedProgram:
@@ -44,7 +45,7 @@ def captured(module: Module, request: ExportRequest) -> ExportedProgram:
     try:
         with silence():
             return torch.export.export(module, (images,), dynamic_shapes=sizes)
-    except CANNOT_CAPTURE as error:
+    except CANNOT_RUN as error:
         batch = ", or a fixed batch: --batch-size 1" if request.batch_size is None else ""
         raise ModelError(
             f"torch.export cannot follow the {type(module).__name__}: {_reason(error)}",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ap_bench.exporting.capture import CANNOT_CAPTURE
+from ap_bench.exporting.capture import CANNOT_RUN
 from ap_core.contracts import ExportRequest
 from ap_core.errors import ModelError
 from ap_core.exported import TOLERANCE, answers_of, batches_for, difference
@@ -31,7 +31,7 @@ def _logits(module: Module, images: Tensor) -> Tensor:
     name = type(module).__name__
     try:
         logits = module(images)
-    except CANNOT_CAPTURE as error:
+    except CANNOT_RUN as error:
         raise ModelError(
             f"the {name} cannot be run on images {tuple(images.shape)}: {error}",
             hint="name a number of images that it takes: --batch-size",

@@ -14,16 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from ap_bench.exporting.capture import CANNOT_RUN, TYPES
 from ap_bench.measuring.failures import (
-    CANNOT_RUN,
     explained,
     first_line,
     wrong_batch,
     wrong_dtype,
 )
-from ap_bench.measuring.networks import DTYPES, FORMATS, prepare_module
+from ap_bench.measuring.networks import FORMATS, prepare_module
 from ap_bench.measuring.prepared import Prepared
-from ap_bench.measuring.settings import Backend, Dtype, Settings
+from ap_bench.measuring.settings import Backend, Settings
+from ap_core.contracts import Precision
 from ap_core.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ExportedFile:
 
     name: str
     program: "ExportedProgram"
-    dtype: Dtype
+    dtype: Precision
     input_size: tuple[int, int, int]
     batch_size: int | None
 
@@ -97,7 +98,7 @@ def open_exported(name: str, path: Path) -> ExportedFile:
     """A .pt2 file; no code in it is run. Raises: ModelError where it is no network."""
     program = _load(name, path)
     inputs = _inputs(program)
-    types = {value: key for key, value in DTYPES.items()}
+    types = {value: key for key, value in TYPES.items()}
     if len(inputs) != 1 or inputs[0].ndim != 4 or inputs[0].dtype not in types:
         raise ModelError(
             f"{name} does not take images alone",

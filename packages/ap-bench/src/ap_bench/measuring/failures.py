@@ -5,13 +5,9 @@ from contextlib import contextmanager
 
 import torch
 
+from ap_bench.exporting.capture import CANNOT_RUN
 from ap_bench.measuring.settings import CPU, Backend, Settings
 from ap_core.errors import ModelError, UsageError
-
-CANNOT_RUN = (
-    AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
-"""NotImplementedError, and what torch raises of compiling or of memory, are RuntimeErrors."""
 
 FULL = ("can't allocate memory", "Failed to allocate memory", "bad allocation", "out of memory")
 """What is said where memory ran out: by torch on a CPU, and by onnxruntime."""

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from ap_bench.exporting.capture import TYPES
 from ap_bench.measuring.denormals import Denormals, denormals_of
 from ap_bench.measuring.devices import wait_for
 from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fits
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
 from ap_bench.measuring.prepared import Memory, MemoryKind, Prepared
-from ap_bench.measuring.settings import CPU, Backend, Dtype, MemoryFormat, Settings
-
-DTYPES = {Dtype.FP32: torch.float32, Dtype.BF16: torch.bfloat16, Dtype.FP16: torch.float16}
+from ap_bench.measuring.settings import CPU, Backend, MemoryFormat, Settings
+from ap_core.contracts import Precision
 
 FORMATS = {
     MemoryFormat.CONTIGUOUS: torch.contiguous_format,
@@ -71,7 +71,7 @@ def images_for(input_size: tuple[int, int, int], settings: Settings) -> Tensor:
     images = torch.randn(
         settings.batch_size, *input_size, generator=torch.Generator().manual_seed(0)
     )
-    placed = images.to(settings.device, DTYPES[settings.dtype])
+    placed = images.to(settings.device, TYPES[settings.dtype])
     return placed.contiguous(memory_format=FORMATS[settings.memory_format])
 
 
@@ -121,7 +121,7 @@ def check_room(
     there = available()
     if settings.device != CPU or there is None:
         return
-    share = DTYPES[settings.dtype].itemsize / torch.float32.itemsize
+    share = TYPES[settings.dtype].itemsize / torch.float32.itemsize
     image = share * peak_of_pass(module, torch.zeros(1, *input_size))
     weights = share * tensor_bytes(module)
     if weights + image * settings.batch_size > there:
@@ -146,7 +146,7 @@ def _placed(module: Module, settings: Settings) -> Module:
     """Copy on its device, in its type and format."""
     return copy.deepcopy(module).to(  # type: ignore[call-overload,no-any-return]
         device=settings.device,
-        dtype=DTYPES[settings.dtype],
+        dtype=TYPES[settings.dtype],
         memory_format=FORMATS[settings.memory_format],
     )
 
@@ -171,7 +171,7 @@ def _attempt(
     """Run a batch of another size."""
     torch.get_device_module(settings.device).empty_cache()
     images = torch.zeros(
-        batch_size, *input_size, device=settings.device, dtype=DTYPES[settings.dtype]
+        batch_size, *input_size, device=settings.device, dtype=TYPES[settings.dtype]
     )
     _forward(network, images)
     wait_for(images.device)
@@ -198,6 +198,6 @@ def _memory(module: Module, images: Tensor, settings: Settings, before: int) -> 
 
 def _denormals(module: Module, images: Tensor, settings: Settings) -> Denormals | None:
     """Counted where they cost time: on a CPU, which computes fp16 in fp32."""
-    if settings.device != CPU or settings.dtype is Dtype.FP16:
+    if settings.device != CPU or settings.dtype is Precision.FP16:
         return None
     return denormals_of(module, images)

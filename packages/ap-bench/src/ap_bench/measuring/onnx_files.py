@@ -12,13 +12,14 @@ from ap_bench.measuring.onnx_sessions import (
     require_provider,
 )
 from ap_bench.measuring.prepared import Prepared
-from ap_bench.measuring.settings import Backend, Dtype, Settings
+from ap_bench.measuring.settings import Backend, Settings
+from ap_core.contracts import Precision
 from ap_core.errors import ModelError, UsageError
 
 TYPES = {
-    "tensor(float)": Dtype.FP32,
-    "tensor(float16)": Dtype.FP16,
-    "tensor(bfloat16)": Dtype.BF16,
+    "tensor(float)": Precision.FP32,
+    "tensor(float16)": Precision.FP16,
+    "tensor(bfloat16)": Precision.BF16,
 }
 
 
@@ -28,7 +29,7 @@ class OnnxFile:
 
     name: str
     path: Path
-    dtype: Dtype
+    dtype: Precision
     input_size: tuple[int, int, int]
     batch_size: int | None
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import Module
 
+from ap_bench.exporting.capture import TYPES
 from ap_bench.exporting.onnx_format import write_onnx
 from ap_bench.exporting.opset import OPSET
-from ap_bench.measuring.networks import DTYPES, images_for
+from ap_bench.measuring.networks import images_for
 from ap_bench.measuring.prepared import Prepared
 from ap_bench.measuring.settings import CPU, Settings
-from ap_core.contracts import ExportRequest, Precision
+from ap_core.contracts import ExportRequest
 from ap_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,10 +104,10 @@ def prepare_exported(
     request = ExportRequest(
         input_size=input_size,
         batch_size=settings.batch_size,
-        precision=Precision(settings.dtype),
+        precision=settings.dtype,
         opset=OPSET,
     )
-    typed = copy.deepcopy(module).to(DTYPES[settings.dtype])
+    typed = copy.deepcopy(module).to(TYPES[settings.dtype])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         write_onnx(typed, request, path)
@@ -115,4 +116,4 @@ def prepare_exported(
 
 def _host_images(input_size: tuple[int, int, int], settings: Settings) -> torch.Tensor:
     plain = images_for(input_size, Settings(batch_size=settings.batch_size))
-    return plain.to(DTYPES[settings.dtype])
+    return plain.to(TYPES[settings.dtype])

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ap_bench.measuring.settings import CPU, Backend, Dtype, MemoryFormat
+from ap_bench.measuring.settings import CPU, Backend, MemoryFormat
+from ap_core.contracts import Precision
 from ap_core.runs.records import Record
 
 ROUNDS = 17
@@ -22,7 +23,7 @@ class Combination(Record):
     """Settings that all subjects are measured under; a backend of None is each one's own."""
 
     device: str
-    dtype: Dtype
+    dtype: Precision
     batch_size: int
     threads: int | None
     memory_format: MemoryFormat
@@ -42,7 +43,7 @@ class BenchOptions(Record):
     """
 
     device: tuple[str, ...] = Field(default=(CPU,), min_length=1)
-    dtype: tuple[Dtype, ...] = Field(default=(Dtype.FP32,), min_length=1)
+    dtype: tuple[Precision, ...] = Field(default=(Precision.FP32,), min_length=1)
     batch_size: tuple[Positive, ...] = Field(default=(1,), min_length=1)
     threads: tuple[Positive, ...] = ()
     memory_format: tuple[MemoryFormat, ...] = Field(

@@ -3,18 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ap_core.contracts import Precision
 from ap_core.errors import UsageError
 from ap_core.report.amounts import counted
 
 CPU = "cpu"
-
-
-class Dtype(StrEnum):
-    """Type of weights and images."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 class MemoryFormat(StrEnum):
@@ -40,7 +33,7 @@ class Settings:
     """
 
     device: str = CPU
-    dtype: Dtype = Dtype.FP32
+    dtype: Precision = Precision.FP32
     batch_size: int = 1
     threads: int | None = None
     memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
@@ -70,7 +63,7 @@ def check(settings: Settings) -> None:
             "its own",
             hint="leave it out, or take --backend eager or compile",
         )
-    if settings.dtype is Dtype.BF16:
+    if settings.dtype is Precision.BF16:
         raise UsageError(
             "onnxruntime cannot be given images in bf16",
             hint="take --dtype fp32 or fp16, or --backend eager or compile",

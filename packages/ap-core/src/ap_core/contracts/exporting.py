@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Precision(StrEnum):
-    """Type of the weights, the images and the logits of a file."""
+    """Type of weights, images and logits."""
 
     FP32 = "fp32"
-    FP16 = "fp16"
     BF16 = "bf16"
+    FP16 = "fp16"
 
 
 @dataclass(frozen=True, kw_only=True)
