@@ -7,15 +7,11 @@ from pathlib import Path
 from torch.nn import Module
 
 from ap_bench.exporting.options import OF_MODELS, ExportOptions
-from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, WeightsPolicy
-from ap_core.errors import RunError, UnknownNameError, UsageError
+from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin
+from ap_core.errors import RunError
+from ap_core.pipeline.opening.named import check_known, load_named
 from ap_core.pipeline.opening.reload import load_model
-from ap_core.pipeline.opening.subject import (
-    builder_of,
-    live_subject,
-    load_subject,
-    made_by_function,
-)
+from ap_core.pipeline.opening.subject import live_subject, made_by_function
 from ap_core.pipeline.progress import Progress
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory, runs_inside
@@ -84,23 +80,25 @@ def of_model(registry: Registry, name: str, options: ExportOptions, progress: Pr
     Raises: UnknownNameError; RunError for a directory without a run; UsageError, CheckpointError
     where there are no weights; as loading does.
     """
-    _check_known(registry, name, progress)
-    policy = options.weights or WeightsPolicy.AUTO
-    if policy is WeightsPolicy.AUTO and not made_by_function(name):
-        policy = WeightsPolicy.PRETRAINED
-    request = ModelRequest(
-        name=name,
-        num_classes=options.num_classes,
-        input_size=options.input_size,
-        weights=policy,
-        checkpoint=options.checkpoint,
-        seed=options.seed or 0,
+    check_known(registry, name, progress)
+    loaded = load_named(
+        registry,
+        lambda policy: ModelRequest(
+            name=name,
+            num_classes=options.num_classes,
+            input_size=options.input_size,
+            weights=policy,
+            checkpoint=options.checkpoint,
+            seed=options.seed or 0,
+        ),
+        options.weights,
+        progress,
+        meaningless="its outputs",
     )
-    loaded = load_subject(registry, request, progress).loaded
     if loaded.origin is WeightsOrigin.RANDOM:
-        _allow_random(name, policy, progress)
-    for warning in loaded.warnings:
-        progress.warn(warning)
+        progress.warn(
+            f"RANDOM WEIGHTS, outputs mean nothing: {name} is exported without trained ones"
+        )
     return Source(module=loaded.module, architecture=loaded.architecture, weights=loaded.origin)
 
 
@@ -111,23 +109,3 @@ def of_module(
     options.refuse(OF_MODELS, "the network is there already")
     loaded = live_subject(registry, module, options.input_size, progress).loaded
     return Source(module=module, architecture=loaded.architecture, weights=loaded.origin)
-
-
-def _check_known(registry: Registry, name: str, progress: Progress) -> None:
-    try:
-        builder_of(registry, name, progress)
-    except UnknownNameError as error:
-        if Path(name).exists():
-            raise RunError(f"{name} holds no run: there is no {RECORD} in it") from error
-        raise UnknownNameError(
-            f"{name!r} is neither a run directory nor a model", hint=error.hint
-        ) from error
-
-
-def _allow_random(name: str, policy: WeightsPolicy, progress: Progress) -> None:
-    if policy is not WeightsPolicy.RANDOM:
-        raise UsageError(
-            f"the weights of {name} are random: its outputs would mean nothing",
-            hint="give some with --checkpoint, or say --weights random",
-        )
-    progress.warn(f"RANDOM WEIGHTS, outputs mean nothing: {name} is exported without trained ones")

@@ -2,9 +2,10 @@
 
 from torch.nn import Module
 
-from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, WeightsPolicy
+from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin
 from ap_core.errors import UsageError
-from ap_core.pipeline.opening.subject import live_subject, load_subject, made_by_function
+from ap_core.pipeline.opening.named import load_named
+from ap_core.pipeline.opening.subject import live_subject
 from ap_core.pipeline.progress import Progress
 from ap_core.plugins.registry import Registry
 from ap_train.evaluation.options import EvalOptions
@@ -16,25 +17,20 @@ def of_model(registry: Registry, name: str, options: EvalOptions, progress: Prog
 
     Raises: UsageError, CheckpointError where there are no others; as loading does.
     """
-    policy = options.weights or WeightsPolicy.AUTO
-    if policy is WeightsPolicy.AUTO and not made_by_function(name):
-        policy = WeightsPolicy.PRETRAINED
-    request = ModelRequest(
-        name=name,
-        num_classes=options.num_classes,
-        input_size=options.input_size,
-        weights=policy,
-        checkpoint=options.checkpoint,
-        seed=options.seed or 0,
+    loaded = load_named(
+        registry,
+        lambda policy: ModelRequest(
+            name=name,
+            num_classes=options.num_classes,
+            input_size=options.input_size,
+            weights=policy,
+            checkpoint=options.checkpoint,
+            seed=options.seed or 0,
+        ),
+        options.weights,
+        progress,
+        meaningless="its accuracy",
     )
-    loaded = load_subject(registry, request, progress).loaded
-    if loaded.origin is WeightsOrigin.RANDOM and policy is not WeightsPolicy.RANDOM:
-        raise UsageError(
-            f"the weights of {name} are random: its accuracy would mean nothing",
-            hint="give some with --checkpoint, or say --weights random",
-        )
-    for warning in loaded.warnings:
-        progress.warn(warning)
     return Candidate(
         name=name, module=loaded.module, architecture=loaded.architecture, weights=loaded.origin
     )

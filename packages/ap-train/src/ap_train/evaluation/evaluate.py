@@ -10,6 +10,7 @@ from torch.nn import Module
 
 from ap_core.contracts import Architecture, DataRequest, DataSource, Split, TrainingSource
 from ap_core.errors import DataError, UsageError
+from ap_core.pipeline.opening.named import check_known
 from ap_core.pipeline.progress import Progress, Silent, WarningsOnly
 from ap_core.plugins.registry import Registry
 from ap_core.preprocessing import preprocessing_of
@@ -33,7 +34,6 @@ from ap_train.processes import open_for_run, open_together
 from ap_train.runs.images import images_asked_for
 from ap_train.runs.networks import (
     Candidate,
-    check_known,
     is_run,
     named,
     of_run,

@@ -9,13 +9,12 @@ from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, Weights
 from ap_core.errors import (
     ApError,
     CheckpointError,
-    RunError,
-    UnknownNameError,
     UsageError,
     hinted,
 )
+from ap_core.pipeline.opening.named import check_known
 from ap_core.pipeline.opening.reload import load_model, request_again
-from ap_core.pipeline.opening.subject import builder_of, load_subject, made_by_function
+from ap_core.pipeline.opening.subject import load_subject, made_by_function
 from ap_core.pipeline.progress import Progress
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RECORD, RunDirectory
@@ -113,18 +112,6 @@ def named(
     return Candidate(
         name=name, module=loaded.module, architecture=loaded.architecture, weights=loaded.origin
     )
-
-
-def check_known(registry: Registry, name: str, progress: Progress) -> None:
-    """See that a name is a model's. Raises: UnknownNameError; RunError for another directory."""
-    try:
-        builder_of(registry, name, progress)
-    except UnknownNameError as error:
-        if Path(name).is_dir():
-            raise RunError(f"{name} holds no run: there is no {RECORD} in it") from error
-        raise UnknownNameError(
-            f"{name!r} is neither a run directory nor a model", hint=error.hint
-        ) from error
 
 
 def uncut_network(
