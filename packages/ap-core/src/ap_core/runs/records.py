@@ -207,6 +207,31 @@ class LlmRecord(Record):
     seconds: float
 
 
+class LatencyRecord(Record):
+    """How long one forward pass takes, the whole network measured beside the cut one.
+
+    backend, device, precision, batch_size, threads, memory_format: as they were asked for.
+    machine: what it was measured on, and with which versions; by name.
+    base_seconds, seconds: of the whole network, and of the cut one as reloaded from disk.
+    faster, low, high: how many times faster it is, and the 95 % interval of that.
+    measured: how many cuts were measured on the way to this one.
+    """
+
+    backend: str
+    device: str
+    precision: str
+    batch_size: int
+    threads: int | None
+    memory_format: str
+    machine: dict[str, str]
+    base_seconds: float
+    seconds: float
+    faster: float
+    low: float
+    high: float
+    measured: int
+
+
 class ResultRecord(Record):
     """What came out; every figure was measured on the network reloaded from disk.
 
@@ -214,6 +239,7 @@ class ResultRecord(Record):
     counters: MACs by other counters, by their names (torch-pruning's, for the literature).
     difference: largest relative difference between the cut and the masked whole network.
     dropped: names of the blocks that went whole.
+    latency: None where no latency was asked for.
     seconds: by stage.
     """
 
@@ -234,6 +260,7 @@ class ResultRecord(Record):
     baseline: QualityRecord | None = None
     quality: QualityRecord | None = None
     recoveries: tuple[RecoveryRecord, ...] = ()
+    latency: LatencyRecord | None = None
     llm: LlmRecord | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
 
