@@ -11,10 +11,10 @@ import statistics
 
 from torch import nn
 
-from ap_bench.measuring.estimates import paired_ratio
 from ap_bench.measuring.meter import compare_modules
 from ap_bench.measuring.options import ROUNDS
 from ap_bench.measuring.settings import Settings
+from ap_core.estimates import paired_ratio
 from ap_core.plugins.registry import Registry
 from ap_train.training.criterion import Teacher
 from benchmarks.output import Row, show

@@ -3,9 +3,9 @@
 import pytest
 from measured import Heard, facts, result
 
-from ap_bench.measuring.estimates import Estimate
 from ap_bench.measuring.results import Bench
 from ap_bench.measuring.settings import Settings
+from ap_core.estimates import Estimate
 
 
 @pytest.fixture

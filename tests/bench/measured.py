@@ -1,9 +1,9 @@
 """Invented results, and one who listens to warnings."""
 
-from ap_bench.measuring.estimates import Estimate
 from ap_bench.measuring.prepared import Memory, MemoryKind
 from ap_bench.measuring.results import Facts, Result
 from ap_bench.measuring.settings import Settings
+from ap_core.estimates import Estimate
 from ap_core.pipeline.progress import Silent
 
 

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from ap_bench.measuring.estimates import estimated_median, outliers, paired_ratio, percentile
 from ap_bench.measuring.prepared import Prepared
 from ap_bench.measuring.rounds import WARM, compare, compare_anew, warm_up
+from ap_core.estimates import estimated_median, outliers, paired_ratio, percentile
 
 
 class Scripted:

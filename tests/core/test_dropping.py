@@ -67,7 +67,7 @@ def test_plans_are_near_the_best_and_below_the_bound(hidden, width, share, seed,
     )
     of = with_blocks(network(groups, of.layers))
     strategy = Strategy(depth=True, floor=0.01, round_to=1)
-    metrics = tuple(Metric) if both else (Metric.MACS,)
+    metrics = (Metric.MACS, Metric.PARAMS) if both else (Metric.MACS,)
     limit, found = budget(of, share, band=0.99, metrics=metrics), scores(of, seed)
     try:
         plan = solve(of, found, strategy, limit)
@@ -151,7 +151,7 @@ def test_depth_reaches_budgets_that_floors_do_not():
     limit = budget(of, 0.2)
     with pytest.raises(OutOfReachError, match="cannot be cut to") as caught:
         solve(of, scores(of), Strategy(floor=0.5), limit)
-    assert "--depth would let blocks be dropped whole" in caught.value.hint
+    assert "--depth, which drops blocks whole, reaches" in caught.value.hint
     plan = solve(of, scores(of), Strategy(floor=0.5, depth=True), limit)
     assert plan.macs <= limit.caps[0].limit
 

@@ -27,7 +27,7 @@ def problem_of(of, limit, strategy):
     return make_problem(of, allowed, worth, limit, smoothing=0.0)
 
 
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [Metric.MACS, Metric.PARAMS])
 def test_a_plan_that_is_over_a_cap_by_one_is_a_bug(metric) -> None:
     of = residual_network()
     limit = budget(CostModel(of).cost(metric, of.whole) // 2, metric)

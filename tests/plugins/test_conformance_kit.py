@@ -8,8 +8,8 @@ import click
 import pytest
 import torch
 
-from ap_core.contracts import Architecture, DataRequest, LlmReply
-from ap_core.plugins.offers import ExporterOffer, ImportanceOffer
+from ap_core.contracts import Architecture, DataRequest, LlmReply, Pair
+from ap_core.plugins.offers import ExporterOffer, ImportanceOffer, TimerOffer
 from ap_core.plugins.registry import Registry
 from ap_core.testing import (
     check_command,
@@ -20,6 +20,7 @@ from ap_core.testing import (
     check_meter,
     check_recovery,
     check_strategist,
+    check_timer,
 )
 
 # ---- importances
@@ -325,6 +326,54 @@ METERS = {
     "loss is tensor(1.), no int or float": lambda module, **_: {"loss": torch.tensor(1.0)},
     "loss is True, no int or float": lambda module, **_: {"loss": True},
 }
+
+
+class Clock:
+    """A timer of made-up seconds."""
+
+    def __init__(self, seconds=0.5, about=None, rounds=None):
+        self.seconds, self.rounds = seconds, rounds
+        self.abouts = iter(about or [])
+
+    def about(self):
+        return next(self.abouts, {"processor": "made up"})
+
+    def beside(self, module, *, rounds):
+        return [Pair(whole=1.0, other=self.seconds)] * (self.rounds or rounds)
+
+
+class TrainingClock(Clock):
+    def beside(self, module, *, rounds):
+        module.train()
+        return super().beside(module, rounds=rounds)
+
+
+TIMERS = {
+    "it says nothing of what its times depend on": Clock(about=[{}]),
+    "'processors': 2 is no text": Clock(about=[{"processors": 2}]),
+    "what it says of itself has changed": Clock(about=[{"load": "1"}, {"load": "2"}]),
+    "asked for 3 rounds, it made 1": Clock(rounds=1),
+    "1 is no float": Clock(seconds=1),
+    "nan are no seconds": Clock(seconds=float("nan")),
+    "0.0 are no seconds": Clock(seconds=0.0),
+    "the timer changed training mode of": TrainingClock(),
+}
+
+
+def timed(clock, module):
+    offer = TimerOffer(name="mine", summary="", load=lambda: lambda *_: clock)
+    check_timer(offer, module, module, input_size=(1, 2, 2))
+
+
+def test_a_good_timer_passes(module):
+    timed(Clock(), module)
+
+
+@pytest.mark.parametrize("fault", TIMERS)
+def test_a_bad_timer_is_found(fault, module):
+    with pytest.raises(AssertionError) as caught:
+        timed(TIMERS[fault], module)
+    assert fault in str(caught.value)
 
 
 def test_a_good_meter_passes(module):

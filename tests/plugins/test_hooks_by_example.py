@@ -25,6 +25,7 @@ from ap_core.testing import (
     check_model_adapter,
     check_recovery,
     check_strategist,
+    check_timer,
 )
 
 OWNER = Owner(distribution="my-plugin", version="1.0", plugin="my-plugin")
@@ -134,6 +135,10 @@ def test_ap_meters(load, module):
     meter = load("ap_meters").meters["zeros"].make()
     check_meter(meter, module, input_size=(3, 2, 2))
     assert meter(module, input_size=(3, 2, 2), data=None) == {"zeros": 0, "weights": 65}
+
+
+def test_ap_timers(load, module):
+    check_timer(load("ap_timers").timers["exported"], module, module, input_size=(3, 2, 2))
 
 
 def test_ap_exporters(load, module, tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ap_bench.exporting.opset import OPSET
 from ap_core.plugins.hooks import hookimpl
-from ap_core.plugins.offers import CommandOffer, ExporterOffer, MeterOffer
+from ap_core.plugins.offers import CommandOffer, ExporterOffer, MeterOffer, TimerOffer
 
 
 @hookimpl
@@ -16,6 +16,17 @@ def ap_meters() -> Iterable[MeterOffer]:
             summary="median seconds of a forward pass at batch 1, on this machine's CPU",
             load="ap_bench.measuring.meter:measure_latency",
         )
+    ]
+
+
+@hookimpl
+def ap_timers() -> Iterable[TimerOffer]:
+    """What networks can be cut to the latency of."""
+    load = "ap_bench.measuring.timers:open_timer"
+    return [
+        TimerOffer(name="eager", summary="torch, operator by operator", load=load),
+        TimerOffer(name="compile", summary="torch.compile", load=load),
+        TimerOffer(name="onnxruntime", summary="ONNX Runtime", load=load),
     ]
 
 

@@ -8,28 +8,38 @@ from typing import Literal
 from ap_core.errors import OutOfReachError, UsageError
 from ap_core.network import Metric
 from ap_core.report.amounts import amount as scaled
+from ap_core.report.amounts import time_taken
 
 DEFAULT_BAND = 0.005
 
-UNITS = {"": None, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
-"""Suffixes of amounts; without one, the metric's own unit."""
+COUNTS = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12}
+TIMES = {"FS": 1, "PS": 10**3, "NS": 10**6, "US": 10**9, "MS": 10**12, "S": 10**15}
+UNITS = {Metric.MACS: COUNTS, Metric.PARAMS: COUNTS, Metric.LATENCY: TIMES}
+"""Suffixes of amounts; latencies are kept in femtoseconds."""
 
-OWN_UNIT = {Metric.MACS: 10**9, Metric.PARAMS: 10**6}
-"""What "8.48" means without a suffix: MACs are counted in billions, parameters in millions."""
+OWN_UNIT = {Metric.MACS: 10**9, Metric.PARAMS: 10**6, Metric.LATENCY: 10**12}
+"""What "8.48" means without a suffix: MACs are counted in billions, parameters in millions, and
+latencies in milliseconds.
+"""
 
 LARGEST_PLAIN = 10**6
 """Numbers from here upwards are written out: "850000000" is 850 M, not 850 million G."""
 
-NAMES = {Metric.MACS: "MACs", Metric.PARAMS: "parameters"}
+NAMES = {Metric.MACS: "MACs", Metric.PARAMS: "parameters", Metric.LATENCY: "latency"}
+UNIT_NAMES = {**NAMES, Metric.LATENCY: "femtoseconds"}
 
-EXAMPLES = {Metric.MACS: '"8.48G", "850M" or "50%"', Metric.PARAMS: '"12M", "850K" or "50%"'}
+EXAMPLES = {
+    Metric.MACS: '"8.48G", "850M" or "50%"',
+    Metric.PARAMS: '"12M", "850K" or "50%"',
+    Metric.LATENCY: '"4ms", "850us" or "50%"',
+}
 
-_AMOUNT = re.compile(r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([KMGBT]?|%)", re.IGNORECASE)
+_AMOUNT = re.compile(r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-z]*|%)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cap:
-    """An upper limit on one metric, as an integer of MACs or parameters."""
+    """An upper limit on one metric, as an integer of MACs, parameters, or femtoseconds."""
 
     metric: Metric
     limit: int
@@ -103,16 +113,17 @@ class Target:
 
     def _smaller(self) -> str:
         if self.bare is not None and self.bare < 1:
-            unit = "G" if self.metric is Metric.MACS else "M"
+            unit = {Metric.MACS: "G", Metric.PARAMS: "M", Metric.LATENCY: "ms"}[self.metric]
             share = f"{100 * self.bare:g}%"
             return f"a number without a unit is in {unit}; for a share, write {share}"
         return "give a smaller target; 'ap profile' shows what the network costs"
 
 
 def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
-    """Targets of a comma-separated list: "8.48", "8.48G", "850M", "1.2e9", "50%".
+    """Targets of a comma-separated list: "8.48", "8.48G", "850M", "1.2e9", "50%", "4ms".
 
-    A bare number below a million is in the metric's own unit: G for MACs, M for parameters.
+    A bare number below a million is in the metric's own unit: G for MACs, M for parameters; of a
+    latency, it is always milliseconds.
     Raises: UsageError.
     """
     return tuple(_parse(part.strip(), metric) for part in text.split(","))
@@ -121,14 +132,16 @@ def parse_targets(text: str, metric: Metric) -> tuple[Target, ...]:
 def format_amount(
     amount: int, metric: Metric, towards: Literal["nearest", "up", "down"] = "nearest"
 ) -> str:
-    """Amount as tables show it, with its unit, so that it can be typed: "8.480 G MACs"."""
+    """Amount as tables show it, with its unit: "8.480 G MACs", "4.105 ms"; it can be typed."""
+    if metric is Metric.LATENCY:
+        return time_taken(amount, towards)
     number = f"{amount / 1000:g} k" if amount < 1000 else scaled(amount, towards)
     return f"{number} {NAMES[metric]}"
 
 
 def _parse(text: str, metric: Metric) -> Target:
     match = _AMOUNT.fullmatch(text)
-    if not match:
+    if not match or match[2].upper() not in ("", "%", *UNITS[metric]):
         raise _refused(text, metric, "is not an amount", f"write it like {EXAMPLES[metric]}")
     number, suffix = float(match[1]), match[2].upper()
     if not isfinite(number) or number <= 0:
@@ -138,11 +151,17 @@ def _parse(text: str, metric: Metric) -> Target:
             why = "is not below the whole network"
             raise _refused(text, metric, why, 'give a share below 100%, such as "50%"')
         return Target(metric=metric, share=number / 100)
-    unit = UNITS[suffix] or (1 if number >= LARGEST_PLAIN else OWN_UNIT[metric])
-    amount = round(number * unit)
+    amount = round(number * _unit(number, suffix, metric))
     if amount < 1:
         raise _refused(text, metric, "is less than one", f"write it like {EXAMPLES[metric]}")
     return Target(metric=metric, amount=amount, bare=None if suffix else number)
+
+
+def _unit(number: float, suffix: str, metric: Metric) -> int:
+    if suffix:
+        return UNITS[metric][suffix]
+    written_out = number >= LARGEST_PLAIN and metric is not Metric.LATENCY
+    return 1 if written_out else OWN_UNIT[metric]
 
 
 def _refused(text: str, metric: Metric, why: str, hint: str) -> UsageError:

@@ -1,4 +1,4 @@
-"""The cost model: MACs and parameters as an exact function of the widths."""
+"""The cost model: MACs, parameters, and latency where it was measured, as functions of widths."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ def evaluate(terms: Iterable[Term], widths: Mapping[str, int]) -> int:
 
 
 class CostModel:
-    """Exact cost of a network at any widths.
+    """Cost of a network at any widths: exact, but for latency, which is a fit.
 
     Terms over the same groups are merged, so that the cost of evaluating it grows with the number
     of distinct products, not of layers.
@@ -30,7 +30,7 @@ class CostModel:
         return self._terms[metric]
 
     def cost(self, metric: Metric, widths: Mapping[str, int]) -> int:
-        """MACs, or parameters, of the network at these widths (all groups named)."""
+        """MACs, parameters, or femtoseconds, of the network at these widths (all groups named)."""
         return evaluate(self._terms[metric], widths)
 
     def macs(self, widths: Mapping[str, int]) -> int:
@@ -41,10 +41,14 @@ class CostModel:
         """Number of parameters; buffers do not count."""
         return self.cost(Metric.PARAMS, widths)
 
+    def latency(self, widths: Mapping[str, int]) -> int:
+        """Femtoseconds of one forward pass; 0 where nothing was measured."""
+        return self.cost(Metric.LATENCY, widths)
+
 
 def _merge(network: Network, metric: Metric) -> tuple[Term, ...]:
     sums: dict[tuple[str, ...], int] = defaultdict(int)
-    for layer in network.layers:
-        for term in layer.terms(metric):
-            sums[term.groups] += term.coefficient
+    terms = (term for layer in network.layers for term in layer.terms(metric))
+    for term in network.latency if metric is Metric.LATENCY else terms:
+        sums[term.groups] += term.coefficient
     return tuple(Term(coefficient=c, groups=g) for g, c in sums.items() if c)

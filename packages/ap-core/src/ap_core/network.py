@@ -20,6 +20,7 @@ class Metric(StrEnum):
 
     MACS = "macs"
     PARAMS = "params"
+    LATENCY = "latency"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +90,8 @@ class LayerCost:
     params: tuple[Term, ...] = ()
 
     def terms(self, metric: Metric) -> tuple[Term, ...]:
-        """Terms of one metric."""
-        return self.macs if metric is Metric.MACS else self.params
+        """Terms of MACs or parameters; latency is no sum over layers."""
+        return {Metric.MACS: self.macs, Metric.PARAMS: self.params}.get(metric, ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,8 @@ class Network:
     input_size: (channels, height, width) of one image.
     uncounted: operators that do arithmetic and that no counter knows; their cost is not in it.
     counters: MACs of the whole network by others' definitions, by the counter's name.
+    latency: time of one forward pass, in femtoseconds, as a sum of terms that measurements were
+        fitted by (`ap_core.latency`); empty where nothing was measured.
     """
 
     model: str
@@ -110,6 +113,7 @@ class Network:
     blocks: tuple[Block, ...] = ()
     uncounted: tuple[str, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
+    latency: tuple[Term, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Group]:
@@ -121,6 +125,11 @@ class Network:
         """Widths of the untouched network; 1 for every block."""
         widths = {group.name: group.width for group in self.groups}
         return widths | {block.name: 1 for block in self.blocks}
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What is known of the network's cost."""
+        return tuple(each for each in Metric if each is not Metric.LATENCY or self.latency)
 
     @property
     def free(self) -> tuple[Group, ...]:

@@ -90,4 +90,11 @@ class Strategy(BaseModel):
         description="multiple of widths; none: 8 from a width of 64, 4 from 32, 2 from 16, less if "
         "need be",
     )
+    grain: int = Field(
+        default=8,
+        ge=1,
+        le=512,
+        description="what 8 stands for where round_to is none: multiple of widths from eight times "
+        "as many channels on, half of it for half as many, and so on",
+    )
     rationale: str = Field(default="", max_length=2000, description="why; decides nothing")

@@ -6,12 +6,6 @@ import torch
 
 from ap_bench.measuring.cautions import warn_of_denormals, warn_of_sizes
 from ap_bench.measuring.devices import resolved, using_threads
-from ap_bench.measuring.estimates import (
-    estimated_median,
-    outliers,
-    paired_ratio,
-    percentile,
-)
 from ap_bench.measuring.facts import facts_of
 from ap_bench.measuring.fresh import measure_fresh
 from ap_bench.measuring.machine import machine
@@ -21,6 +15,12 @@ from ap_bench.measuring.rounds import compare
 from ap_bench.measuring.settings import CPU, Backend, Settings, check
 from ap_bench.measuring.subjects import Named, Subject, kind_of, open_subject
 from ap_core.errors import UsageError
+from ap_core.estimates import (
+    estimated_median,
+    outliers,
+    paired_ratio,
+    percentile,
+)
 from ap_core.pipeline.progress import Progress, WarningsOnly
 from ap_core.plugins.registry import Registry
 

@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Mapping
 
-from ap_bench.measuring.estimates import CONFIDENCE, Estimate
 from ap_bench.measuring.results import Bench, Facts, Result
+from ap_core.estimates import CONFIDENCE, Estimate
 from ap_core.runs.schema import SCHEMA
 
 PAIRS = ("median_interval", "ratio_interval")

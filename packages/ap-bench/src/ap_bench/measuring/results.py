@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ap_bench.measuring.denormals import Denormals
-from ap_bench.measuring.estimates import Estimate
 from ap_bench.measuring.prepared import Memory
 from ap_bench.measuring.rounds import Timings
 from ap_bench.measuring.settings import Settings
+from ap_core.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,6 +55,17 @@ def compare(
 ) -> tuple[Timings, ...]:
     """Timings of several networks that are warmed up once. advance: is told of every round."""
     passes = [warm_up(each, seconds=seconds) for each in runnables]
+    return compare_warm(runnables, passes, rounds=rounds, advance=advance)
+
+
+def compare_warm(
+    runnables: Sequence[Runnable],
+    passes: Sequence[int],
+    *,
+    rounds: int,
+    advance: Callable[[int], None] = lambda _rounds: None,
+) -> tuple[Timings, ...]:
+    """Timings of networks that are warm. passes: of each, in a block, as `warm_up` says."""
     found = []
     for _ in range(rounds):
         found.append(_one_round(runnables, passes))

@@ -7,8 +7,8 @@ from ap_core.console import Cell, Console
 from ap_core.report.amounts import amount, percent
 
 if TYPE_CHECKING:
-    from ap_bench.measuring.estimates import Estimate
     from ap_bench.measuring.results import Bench, Facts, Result
+    from ap_core.estimates import Estimate
 
 CONFIDENCE = "95 %"
 SOFTWARE = ("torch", "timm", "onnxruntime")

@@ -110,7 +110,8 @@ def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
         without=evidence.without,
     )
     model = CostModel(network)
-    whole = " and ".join(format_amount(model.cost(each, network.whole), each) for each in Metric)
+    costs = ((model.cost(each, network.whole), each) for each in network.metrics)
+    whole = " and ".join(format_amount(cost, metric) for cost, metric in costs)
     budget = " and ".join(f"at most {format_amount(cap.limit, cap.metric)}" for cap in caps)
     return {
         "network": network,
@@ -160,6 +161,8 @@ def _told(trial: Trial, evidence: Evidence, names: Mapping[str, str]) -> dict[st
 
 def _outcome(trial: Trial) -> str:
     found = [format_amount(trial.macs, Metric.MACS), format_amount(trial.params, Metric.PARAMS)]
+    if trial.latency is not None:
+        found.append(f"{format_amount(trial.latency, Metric.LATENCY)} measured")
     if trial.loss is not None:
         found.append(f"held-out loss {trial.loss:.4f}")
     if trial.accuracy is not None:

@@ -65,6 +65,23 @@ class Several(click.ParamType[tuple[Any, ...]]):
         return tuple(self.each.convert(word, param, ctx) for word in words)
 
 
+class Multiple(click.ParamType[int | str]):
+    """Multiple of widths, or "auto"."""
+
+    name = "multiple"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """A number, or "auto"."""
+        if str(value).lower() == AUTO:
+            return AUTO
+        return click.IntRange(1, 512)(value, param, ctx)
+
+
+AUTO = "auto"
+"""A multiple that is measured."""
+
 MOST = 1_000_000
 """Bytes of a file that holds something small."""
 
@@ -74,6 +91,7 @@ WITH_RESUME = ("resume", "as_json", "quiet", "verbose", "no_color")
 SHARE = Share()
 PART = Share(whole=False)
 INPUT_SIZE = InputSize()
+MULTIPLE = Multiple()
 
 
 def typed_options(*, allowed: Container[str] = ()) -> list[str]:

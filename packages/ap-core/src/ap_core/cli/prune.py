@@ -45,6 +45,7 @@ def prune(
     \b
     ap prune --model convnext_small --target-macs 8.48
     ap prune --model resnet50 --target-macs 3.0,2.06,1.0
+    ap prune --model resnet50 --target-latency 70% --latency-backend onnxruntime
     ap prune --model test_resnet --num-classes 10 --input-size 32 --target-macs 50% --data digits
     """
     if resume is not None:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ap_core.budget import DEFAULT_BAND
-from ap_core.cli.inputs import INPUT_SIZE, PART, SHARE, table_of, typed_options
-from ap_core.contracts import WeightsPolicy
+from ap_core.cli.inputs import AUTO, INPUT_SIZE, MULTIPLE, PART, SHARE, table_of, typed_options
+from ap_core.contracts import Precision, Stack, WeightsPolicy
 from ap_core.errors import UsageError
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.searching.situation import TRIALS
@@ -30,6 +30,22 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
             help='Cap on multiply-accumulates: 8.48 (G), 850M, 50%; several give a curve.'),
     _option("--target-params", default="", metavar="N[,N...]",
             help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
+    _option("--target-latency", default="", metavar="T[,T...]",
+            help="Cap on the time of a forward pass, measured on this machine: 4ms, 850us, 70%; "
+                 "with others, all hold."),
+    _option("--latency-backend", default="eager", show_default=True, metavar="NAME",
+            help="What runs the network where it is timed: eager, compile, onnxruntime, ... ('ap "
+                 "plugins' lists them)."),
+    _option("--latency-device", default="cpu", show_default=True, metavar="NAME",
+            help="Where it is timed: cpu, cuda, cuda:1, mps, auto."),
+    _option("--latency-batch", type=click.IntRange(min=1), default=1, show_default=True,
+            metavar="N", help="Images in a pass that is timed."),
+    _option("--latency-dtype", type=_choice(Precision), default="fp32", show_default=True,
+            help="Type of weights and images."),
+    _option("--latency-threads", type=click.IntRange(min=1), metavar="N",
+            help="Threads of the CPU; default: as many as the backend takes."),
+    _option("--latency-memory-format", type=click.Choice(["contiguous", "channels-last"]),
+            default="contiguous", show_default=True, help="How channels lie in memory."),
     _option("--band", type=PART, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
             help="How far below the target a plan may end."),
     _option("--raw-strategy", is_flag=True,
@@ -82,9 +98,10 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
             help="Blocks that are dropped whole: 'blocks.3.*', 'block(attention)'."),
     _option("--depth", is_flag=True,
             help="Let the solver drop blocks whole, where they are worth less than they cost."),
-    _option("--round-to", type=click.IntRange(1, 512), metavar="N",
+    _option("--round-to", type=MULTIPLE, metavar="N|auto",
             help="Multiple of every width; default: 8 from a width of 64, 4 from 32, 2 from 16, "
-                 "less if need be."),
+                 "less if need be. auto puts in the place of 8 what the stack of --latency-* "
+                 "rewards, by measurement; so does --target-latency."),
     _option("--strategist", default="", metavar="NAME",
             help="Who proposes strategies: solver, grid, random, tpe, agents; default: solver, or "
                  "agents with --llm."),
@@ -124,6 +141,9 @@ _OF_DRIVE = {
                 help='Cap on multiply-accumulates: 8.48 (G), 850M, 50%.'),
         _option("--target-params", default="", metavar="N",
                 help="Cap on parameters: 12 (M), 12M, 50%; with --target-macs, both hold."),
+        _option("--target-latency", default="", metavar="T",
+                help="Cap on the time of a forward pass, measured on this machine: 4ms, 850us, "
+                     "70%; with others, all hold."),
         _option("--trials", type=click.IntRange(min=1), default=TRIALS, show_default=True,
                 metavar="N", help="How many strategies may be tried, the base strategy with them."),
     )
@@ -164,13 +184,13 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
         keep=tuple(given["keep"]),
         drop=tuple(given["drop"]),
         depth=given["depth"],
-        round_to=given["round_to"],
+        round_to=None if given["round_to"] == AUTO else given["round_to"],
     )
     same = (
-        "model", "target_macs", "target_params", "band", "weights", "checkpoint", "num_classes",
-        "input_size", "data", "data_root", "batch_size", "calibration_batches", "held_out",
-        "on_corrupt", "importance", "strategist", "trials", "search_seconds", "seed", "llm",
-        "llm_timeout", "llm_max_calls", "llm_max_tokens", "llm_temperature",
+        "model", "target_macs", "target_params", "target_latency", "band", "weights", "checkpoint",
+        "num_classes", "input_size", "data", "data_root", "batch_size", "calibration_batches",
+        "held_out", "on_corrupt", "importance", "strategist", "trials", "search_seconds", "seed",
+        "llm", "llm_timeout", "llm_max_calls", "llm_max_tokens", "llm_temperature",
     )  # fmt: skip
     recover = given["recover"]
     return PruneOptions.parse(
@@ -178,8 +198,25 @@ def options_of(given: Mapping[str, Any]) -> PruneOptions:
         | {
             "raw": given["raw_band"] if given["raw_strategy"] else "",
             "strategy": strategy,
+            "multiples": given["round_to"] == AUTO,
+            "stack": _stack(given) if _times_something(given) else None,
             "recoveries": None if not recover else tuple(r for r in recover if r != "none"),
         }
+    )
+
+
+def _times_something(given: Mapping[str, Any]) -> bool:
+    return bool(given["target_latency"]) or given["round_to"] == AUTO
+
+
+def _stack(given: Mapping[str, Any]) -> Stack:
+    return Stack(
+        backend=given["latency_backend"],
+        device=given["latency_device"],
+        precision=Precision(given["latency_dtype"]),
+        batch_size=given["latency_batch"],
+        threads=given["latency_threads"],
+        memory_format=given["latency_memory_format"],
     )
 
 
@@ -199,6 +236,12 @@ def _refuse_ignored(typed: Sequence[str], given: Mapping[str, Any]) -> None:
         raise UsageError(
             "--raw-band does nothing without --raw-strategy",
             hint="leave it out, or give --raw-strategy",
+        )
+    untimed = [option for option in typed if option.startswith("--latency-")]
+    if untimed and not _times_something(given):
+        raise UsageError(
+            f"{untimed[0]} does nothing without --target-latency or --round-to auto",
+            hint=f"leave {untimed[0]} out, or say how long a pass may take",
         )
     mute = [option for option in typed if option in NEED_LLM]
     if mute and given["llm"] == "none":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ap_core.budget import OWN_UNIT
 from ap_core.console import Console
 from ap_core.cost import CostModel
 from ap_core.network import Metric
@@ -41,6 +42,11 @@ def _title(pruned: Pruned) -> str:
     return f"{record.architecture.name}{alarm}"
 
 
+def _seconds(limit: int | None) -> float | None:
+    """A cap on the latency, which is kept in femtoseconds."""
+    return None if limit is None else limit / OWN_UNIT[Metric.LATENCY] / 1000
+
+
 def document(results: Sequence[Pruned]) -> dict[str, object]:
     """JSON of one result, or of several under `targets`."""
     documents = [_document(pruned) for pruned in results]
@@ -59,6 +65,7 @@ def _document(pruned: Pruned) -> dict[str, object]:
         "run": None if pruned.path is None else str(pruned.path),
         "target_macs": targets.get(Metric.MACS),
         "target_params": targets.get(Metric.PARAMS),
+        "target_seconds": _seconds(targets.get(Metric.LATENCY)),
         "macs": plan.macs,
         "base_macs": model.macs(pruned.network.whole),
         "params": plan.params,
@@ -74,6 +81,8 @@ def _document(pruned: Pruned) -> dict[str, object]:
     }
     if result:
         found |= {"counters": result.counters, "base_counters": result.base_counters}
+    if result and result.latency:
+        found["latency"] = result.latency.model_dump(mode="json")
     if result and result.llm:
         found["llm"] = result.llm.model_dump()
     if result and result.quality and result.baseline:

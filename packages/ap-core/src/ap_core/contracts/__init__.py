@@ -20,6 +20,7 @@ from ap_core.contracts.models import (
     WeightsPolicy,
 )
 from ap_core.contracts.proposals import Desk, LlmBackend, LlmReply, LlmSettings, Strategist
+from ap_core.contracts.timing import Pair, Stack, Timer
 
 if TYPE_CHECKING:
     from ap_core.contracts.images import ImageBatch as ImageBatch
@@ -41,11 +42,14 @@ __all__ = [
     "Meter",
     "ModelAdapter",
     "ModelRequest",
+    "Pair",
     "Precision",
     "Recovery",
     "Split",
+    "Stack",
     "Strategist",
     "Surgery",
+    "Timer",
     "Tracing",
     "TrainingSource",
     "WeightsOrigin",

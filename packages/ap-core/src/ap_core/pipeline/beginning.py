@@ -56,4 +56,5 @@ def new_run(
     """New run, locked, with its record. place: None for a new one below ./runs."""
     with RunDirectory.create(place, model=session.options.model, budget=budget) as run:
         run.write_record(started(session, budget, command))
+        run.write_network(session.network)
         yield run

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ap_core.budget import DEFAULT_BAND, parse_tolerance
-from ap_core.contracts import WeightsPolicy
+from ap_core.contracts import Stack, WeightsPolicy
 from ap_core.input_size import parse_input_size
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
@@ -18,7 +18,11 @@ class PruneOptions(Record):
 
     input_size: (channels, height, width), or as it is typed: 224, "1,28,28".
     model: as typed; of a live network, its class's name.
-    target_macs, target_params: texts such as "8.48", "850M", "50%"; "" where not capped.
+    target_macs, target_params, target_latency: texts such as "8.48", "850M", "50%", "4ms"; "" where
+        not capped.
+    stack: what latencies are measured on; None where none are.
+    multiples: whether the multiple of widths that the stack rewards is measured; with a latency
+        target, it is unless the strategy names one.
     raw: "" where the solver keeps to the budget; else a tolerance ("paper", "+1/-5"): strategies
         are applied as they are, and the search has to find the budget by itself.
     importance: None for the default: Taylor with data, L2 without.
@@ -41,6 +45,9 @@ class PruneOptions(Record):
     checkpoint: Path | None = None
     target_macs: str = ""
     target_params: str = ""
+    target_latency: str = ""
+    stack: Stack | None = None
+    multiples: bool = False
     band: Annotated[float, Field(gt=0.0, lt=1.0)] = DEFAULT_BAND
     raw: str = ""
     importance: str | None = None
@@ -75,6 +82,13 @@ class PruneOptions(Record):
         if raw:
             parse_tolerance(raw)
         return raw
+
+    @model_validator(mode="after")
+    def _stack_to_time_on(self) -> Self:
+        """Fill in the default stack where something is to be timed."""
+        if self.stack is None and (self.target_latency or self.multiples):
+            return self.model_copy(update={"stack": Stack()})
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -23,6 +23,7 @@ from ap_core.plugins.offers import (
     ModelAdapterOffer,
     RecoveryOffer,
     StrategistOffer,
+    TimerOffer,
 )
 
 PROJECT = "ap"
@@ -315,6 +316,70 @@ def ap_meters() -> Iterable[MeterOffer]:  # type: ignore[empty-body]
                 "zeros": sum(int((weight == 0).sum()) for weight in weights),
                 "weights": sum(weight.numel() for weight in weights),
             }
+    """
+
+
+@hookspec
+def ap_timers() -> Iterable[TimerOffer]:  # type: ignore[empty-body]
+    """Offer timers: each tells how long a network takes on a stack that networks are to run on.
+
+    The thing that is offered is a function of a `ap_core.contracts.Stack`, the whole network and
+    the size of an image, which returns a `ap_core.contracts.Timer`. `--target-latency` cuts to what
+    it measures: of a phone, a compiler of your own, or of whatever else runs networks.
+
+    Example, in my_plugin/plugin.py:
+
+        from ap_core.plugins.hooks import hookimpl
+        from ap_core.plugins.offers import TimerOffer
+
+        @hookimpl
+        def ap_timers():
+            return [
+                TimerOffer(
+                    name="exported",
+                    summary="torch.export's programs on this machine's CPU",
+                    load="my_plugin.timing:open_timer",
+                )
+            ]
+
+    and in my_plugin/timing.py:
+
+        import time
+
+        from ap_core.contracts import Pair
+
+        class ExportedTimer:
+            def __init__(self, stack, whole, input_size):
+                self.shape = (stack.batch_size, *input_size)
+                self.whole = self.exported(whole)
+
+            def about(self):
+                import torch
+
+                return {"torch": torch.__version__, "threads": str(torch.get_num_threads())}
+
+            def beside(self, module, *, rounds):
+                other = self.exported(module)
+                pairs = [(self.seconds(self.whole), self.seconds(other)) for _ in range(rounds)]
+                return [Pair(whole=whole, other=other) for whole, other in pairs]
+
+            def exported(self, module):
+                import torch
+
+                program = torch.export.export(module, (torch.zeros(self.shape),)).module()
+                self.seconds(program)
+                return program
+
+            def seconds(self, program):
+                import torch
+
+                with torch.no_grad():
+                    start = time.perf_counter()
+                    program(torch.zeros(self.shape))
+                    return time.perf_counter() - start
+
+        def open_timer(stack, whole, input_size):
+            return ExportedTimer(stack, whole, input_size)
     """
 
 

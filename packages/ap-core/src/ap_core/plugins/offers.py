@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     import click
+    from torch.nn import Module
 
     from ap_core.contracts import (
         DataRequest,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
         Meter,
         ModelAdapter,
         Recovery,
+        Stack,
         Strategist,
+        Timer,
     )
 
 T = TypeVar("T")
@@ -122,6 +125,13 @@ class DatasetOffer(FunctionOffer["Callable[[DataRequest], DataSource]"]):
 @dataclass(frozen=True, kw_only=True)
 class MeterOffer(FunctionOffer["Meter"]):
     """A meter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimerOffer(FunctionOffer["Callable[[Stack, Module, tuple[int, int, int]], Timer]"]):
+    """A timer: a function of the stack, the whole network and the size of an image (channels,
+    height, width), which makes it ready. It raises UsageError for a stack that is not there.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

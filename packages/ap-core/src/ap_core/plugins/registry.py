@@ -18,6 +18,7 @@ from ap_core.plugins.offers import (
     ModelAdapterOffer,
     RecoveryOffer,
     StrategistOffer,
+    TimerOffer,
 )
 from ap_core.plugins.problems import Owner, Problem
 
@@ -38,6 +39,7 @@ class Registry:
     recoveries: Offers[RecoveryOffer]
     datasets: Offers[DatasetOffer]
     meters: Offers[MeterOffer]
+    timers: Offers[TimerOffer]
     exporters: Offers[ExporterOffer]
     commands: Offers[CommandOffer]
     owners: tuple[Owner, ...] = ()
@@ -71,6 +73,7 @@ class Registry:
             recoveries=view("ap_recoveries", "recovery", RecoveryOffer),
             datasets=view("ap_datasets", "data set", DatasetOffer),
             meters=view("ap_meters", "meter", MeterOffer),
+            timers=view("ap_timers", "timer", TimerOffer),
             exporters=view("ap_exporters", "exporter", ExporterOffer),
             commands=view("ap_commands", "command", CommandOffer),
             owners=tuple(sorted(owners | {one for each in found for one in each.owners})),

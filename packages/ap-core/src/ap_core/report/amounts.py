@@ -3,20 +3,30 @@
 from typing import Literal
 
 UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+TIMES = ((10**15, "s"), (10**12, "ms"), (10**9, "us"), (10**6, "ns"), (10**3, "ps"))
+
+Direction = Literal["nearest", "up", "down"]
+Units = tuple[tuple[int, str], ...]
 
 
-def amount(number: int, towards: Literal["nearest", "up", "down"] = "nearest") -> str:
+def amount(number: int, towards: Direction = "nearest", *, units: Units = UNITS) -> str:
     """Number to four digits with its unit: "8.480 G"; small ones in full.
 
     towards: where the digits that are left out go: a limit is rounded so that it holds.
     """
-    for unit, letter in UNITS:
+    for unit, letter in units:
         if number >= unit:
             digits = max(0, 4 - len(str(number // unit)))
             step = unit // 10**digits
             add = {"nearest": step // 2, "up": step - 1, "down": 0}[towards]
             return f"{(number + add) // step * step / unit:.{digits}f} {letter}"
     return str(number)
+
+
+def time_taken(femtoseconds: int, towards: Direction = "nearest") -> str:
+    """Time to four digits with its unit: "4.105 ms"."""
+    shown = amount(femtoseconds, towards, units=TIMES)
+    return shown if femtoseconds >= TIMES[-1][0] else f"{shown} fs"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

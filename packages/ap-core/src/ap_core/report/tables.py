@@ -1,18 +1,29 @@
 """What the terminal shows of runs and profiles: columns and rows, for the console to lay out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
 from ap_core.network import Group, Metric, Network
 from ap_core.plan import Plan, dropped_blocks
-from ap_core.report.amounts import amount, below, counted, percent
+from ap_core.report.amounts import amount, below, counted, percent, time_taken
 from ap_core.report.summary import BLOCK, KINDS, Part, by_layer, by_stage, group_widths, total
 from ap_core.runs.records import QualityRecord, RunRecord
 
 Rows = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
+
+
+SECOND = 10**15
+"""In femtoseconds."""
+
+SHOWN: Mapping[Metric, Callable[[int], str]] = {
+    Metric.MACS: amount,
+    Metric.PARAMS: amount,
+    Metric.LATENCY: time_taken,
+}
+"""How an amount of a metric is written where its name stands beside it."""
 
 
 def prune_table(record: RunRecord, network: Network, plan: Plan) -> Rows:
@@ -20,11 +31,13 @@ def prune_table(record: RunRecord, network: Network, plan: Plan) -> Rows:
     model = CostModel(network)
     caps = {cap.metric: cap.limit for cap in record.budget.caps}
     rows: list[tuple[Cell, ...]] = []
-    for metric, name in NAMES.items():
-        before, after = model.cost(metric, network.whole), model.cost(metric, plan.widths)
-        limit = caps.get(metric.value)
-        asked = "" if limit is None else f"{amount(limit)}, {below(limit, after)}"
-        rows.append((name, amount(before), amount(after), percent(after / before), asked))
+    for metric in network.metrics:
+        before, after = model.cost(metric, network.whole), plan.cost(metric)
+        if metric is Metric.LATENCY and record.result and record.result.latency:
+            after = round(record.result.latency.seconds * SECOND)
+        limit, shown = caps.get(metric.value), SHOWN[metric]
+        asked = "" if limit is None else f"{shown(limit)}, {below(limit, after)}"
+        rows.append((NAMES[metric], shown(before), shown(after), percent(after / before), asked))
     rows += _counter_rows(record)
     rows += _block_rows(network, plan)
     rows += _quality_rows(record)
@@ -44,14 +57,14 @@ def targets_table(results: Sequence[tuple[RunRecord, Plan]]) -> Rows:
     rows: list[tuple[Cell, ...]] = []
     for record, plan in results:
         cap = record.budget.caps[0]
-        got = plan.macs if cap.metric == Metric.MACS.value else plan.params
+        metric = Metric(cap.metric)
         quality = record.result.quality if record.result else None
         rows.append(
             (
-                amount(cap.limit),
+                SHOWN[metric](cap.limit),
                 amount(plan.macs),
                 amount(plan.params),
-                below(cap.limit, got),
+                below(cap.limit, plan.cost(metric)),
                 percent(plan.value),
                 None if quality is None else percent(quality.top1),
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from ap_core.budget import Budget
+from ap_core.budget import Budget, Cap
 from ap_core.errors import Interrupted, RunError
 from ap_core.network import Metric, Network
 from ap_core.plan import Plan
@@ -32,7 +32,13 @@ from ap_core.runs.files import (
     write,
 )
 from ap_core.runs.lock import LOCK, OWNER, RunLock
-from ap_core.runs.records import DecisionRecord, RunRecord, SensitivityRecord, TrainingRecord
+from ap_core.runs.records import (
+    DecisionRecord,
+    RunRecord,
+    SensitivityRecord,
+    TimedPlanRecord,
+    TrainingRecord,
+)
 from ap_core.runs.scores import load_scores, save_scores, scores_path
 from ap_core.runs.transcript import ExchangeRecord
 from ap_core.scores import Scores
@@ -47,6 +53,7 @@ PLAN = "plan.json"
 TRIALS = "trials.jsonl"
 DECISIONS = "decisions.jsonl"
 SENSITIVITY = "sensitivity.json"
+LATENCIES = "latencies.jsonl"
 TRANSCRIPT = "transcript.jsonl"
 WEIGHTS = "model.safetensors"
 TRAINING = "finetune/training.json"
@@ -206,6 +213,14 @@ class RunDirectory:
             return None
         return self._read(SENSITIVITY, SensitivityRecord)
 
+    def append_timed(self, timed: TimedPlanRecord) -> None:
+        """Add a line to latencies.jsonl; when this returns, it is on disk. Raises: RunError."""
+        self.append(LATENCIES, encode(timed, TimedPlanRecord))
+
+    def timed(self) -> tuple[TimedPlanRecord, ...]:
+        """Plans that were timed so far. Raises: RunError."""
+        return self._all(LATENCIES, TimedPlanRecord)
+
     def append_exchange(self, exchange: ExchangeRecord) -> None:
         """Add a line to transcript.jsonl; when this returns, it is on disk. Raises: RunError."""
         self.append(TRANSCRIPT, encode(exchange, ExchangeRecord))
@@ -271,12 +286,15 @@ class RunDirectory:
 
 
 def spell(budget: Budget, *, exact: bool = False) -> str:
-    """Budget as a word for names: "8.48G", "12M-params"; exact: without rounding."""
-    words = []
-    for cap in budget.caps:
-        amount = str(cap.limit) if exact else _short(cap.limit)
-        words.append(amount if cap.metric is Metric.MACS else f"{amount}-{cap.metric}")
-    return "-".join(words)
+    """Budget as a word for names: "8.48G", "12M-params", "4ms"; exact: without rounding."""
+    return "-".join(_spelt(cap, exact=exact) for cap in budget.caps)
+
+
+def _spelt(cap: Cap, *, exact: bool) -> str:
+    if cap.metric is Metric.LATENCY:
+        return f"{cap.limit}fs" if exact else f"{cap.limit / 10**12:.4g}ms"
+    amount = str(cap.limit) if exact else _short(cap.limit)
+    return amount if cap.metric is Metric.MACS else f"{amount}-{cap.metric}"
 
 
 def _short(number: int) -> str:

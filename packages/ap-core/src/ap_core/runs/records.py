@@ -47,7 +47,7 @@ def wrong_option(error: ValidationError, *, inside: str = "") -> UsageError:
 class CapRecord(Record):
     """One cap of the budget."""
 
-    metric: Literal["macs", "params"]
+    metric: Literal["macs", "params", "latency"]
     limit: int
 
 
@@ -196,6 +196,21 @@ class SensitivityRecord(Record):
     blocks: dict[str, float] = Field(default_factory=dict)
 
 
+class TimedPlanRecord(Record):
+    """A line of latencies.jsonl: a plan that was solved for, cut and timed.
+
+    strategy: digest of the strategy that it is of. factor: what the fitted latency was multiplied
+    by when it was solved for. plan: its digest. predicted, took: femtoseconds.
+    """
+
+    schema_: int = Field(default=SCHEMA, alias="schema")
+    strategy: str
+    factor: float
+    plan: str
+    predicted: int
+    took: int
+
+
 class LlmRecord(Record):
     """The LLM of a search, and what asking it took: calls, tokens, seconds waited."""
 
@@ -274,6 +289,7 @@ class RunRecord(Record):
     """run.json.
 
     finetuned: what the network came to when it was trained again: those weights are the run's then.
+    timed_on: what latencies were measured on, besides the stack; empty where none were.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -289,6 +305,7 @@ class RunRecord(Record):
     seed: int
     data: dict[str, object] | None = None
     environment: dict[str, str] = Field(default_factory=dict)
+    timed_on: dict[str, str] = Field(default_factory=dict)
     surgery: SurgeryRecord | None = None
     result: ResultRecord | None = None
     finetuned: QualityRecord | None = None

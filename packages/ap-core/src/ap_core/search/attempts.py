@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from math import isfinite
 
 from ap_core.errors import ApError, ModelError
-from ap_core.network import Metric
 from ap_core.plan import Plan, digest, kept_shares
 from ap_core.search.proposals import UnusableError
 from ap_core.search.trial import Evidence, Trial
@@ -77,6 +76,7 @@ class Attempts:
             retained=quality.retained,
             loss=quality.loss,
             accuracy=quality.accuracy,
+            latency=plan.latency or None,
             missed=_missed(plan, evidence),
             kept=kept_shares(evidence.network, plan.widths),
             seconds=self.clock() - start,
@@ -108,9 +108,8 @@ def _missed(plan: Plan, evidence: Evidence) -> float:
     """How far the plan is outside the tolerance, the worst of all caps."""
     if evidence.tolerance is None:
         return 0.0
-    costs = {Metric.MACS: plan.macs, Metric.PARAMS: plan.params}
     caps = evidence.budget.caps
-    return max(evidence.tolerance.missed(cap.limit, costs[cap.metric]) for cap in caps)
+    return max(evidence.tolerance.missed(cap.limit, plan.cost(cap.metric)) for cap in caps)
 
 
 def _measured(trial: Trial) -> tuple[Quality, str]:

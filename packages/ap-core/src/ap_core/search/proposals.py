@@ -55,6 +55,7 @@ def bind(strategy: Strategy, base: Strategy) -> Strategy:
             "widths": widths | base.widths,
             "keep": tuple(dict.fromkeys((*strategy.keep, *base.keep))),
             "drop": tuple(dict.fromkeys((*strategy.drop, *base.drop))),
+            "grain": base.grain,
             "round_to": strategy.round_to if base.round_to is None else base.round_to,
         }
     )

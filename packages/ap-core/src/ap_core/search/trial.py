@@ -22,6 +22,7 @@ class Trial:
     value, bound: as in the plan: by the strategy's own values, so not to be compared with others'.
     retained: kept share of the value by the base strategy's values, which are the same for all.
     loss, accuracy: on held-out data, after statistics were re-estimated; None where there was none.
+    latency: femtoseconds of a forward pass, measured; None where the budget has none.
     kept: share of the channels that the plan keeps, by scope.
     seconds: solving and evaluating.
     same_as: earlier trial of the same plan, whose measurements these are; None where it was judged.
@@ -41,6 +42,7 @@ class Trial:
     retained: float | None = None
     loss: float | None = None
     accuracy: float | None = None
+    latency: int | None = None
     kept: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     same_as: int | None = None

@@ -43,6 +43,7 @@ def plan_of(
         kept=kept,
         macs=model.macs(widths),
         params=model.params(widths),
+        latency=model.latency(widths),
         value=problem.share(problem.value(options)),
         bound=None,
     )

@@ -17,8 +17,8 @@ from ap_core.strategy import Strategy
 T = TypeVar("T")
 IntArray = NDArray[np.int64]
 
-MULTIPLES = ((64, 8), (32, 4), (16, 2))
-"""Least width, multiple: what hardware rewards, where the layer is wide enough to bear it."""
+STEPS = 8
+"""Steps that a group is wide at the least: narrower ones have a smaller multiple."""
 
 FINER = (1, 2, 4, 8)
 """What the default multiples are divided by, one after the other, until a plan ends in the band."""
@@ -98,22 +98,28 @@ def _blocks(network: Network, strategy: Strategy) -> dict[str, IntArray]:
     return allowed
 
 
-def multiple(group: Group, round_to: int | None, finer: int = 1) -> int:
-    """Multiple that the widths of a group are rounded to."""
+def multiple(group: Group, round_to: int | None, finer: int = 1, *, grain: int = 8) -> int:
+    """Multiple that the widths of a group are rounded to.
+
+    grain: what hardware rewards, where the layer is wide enough to bear it; half of it, a quarter,
+    and so on, where it is not.
+    """
     if group.kind is GroupKind.HEADS:
         return 1
     if round_to is not None:
         return round_to
     if group.kind is GroupKind.HEAD_SIZE and group.width >= 32:
-        return max(1, 8 // finer)
-    return max(1, next((m for least, m in MULTIPLES if group.width >= least), 1) // finer)
+        return max(1, min(grain, 8) // finer)
+    while grain > 1 and group.width < STEPS * grain:
+        grain //= 2
+    return max(1, grain // finer)
 
 
 def _widths(group: Group, strategy: Strategy, finer: int) -> IntArray:
     whole = group.width
     if group.locked or any(_matches(glob, _names(group)) for glob in strategy.keep):
         return np.array([whole])
-    step = multiple(group, strategy.round_to, finer)
+    step = multiple(group, strategy.round_to, finer, grain=strategy.grain)
     floor = max(1, ceil(_last(strategy.floors, group, strategy.floor) * whole - 1e-9))
     first = step * ceil(floor / step)
     widths = np.append(np.arange(first, whole, step), whole)

@@ -47,7 +47,7 @@ def missed(network: Network, budget: Budget, nearest: Plan, strategy: Strategy) 
     remedy = "a lower --floor, fewer --keep" if finest else "--round-to 1, a lower --floor"
     return OutOfReachError(
         f"the nearest plan for {network.model} ends at "
-        f"{format_amount(cost_of(nearest, metric), metric)}, "
+        f"{format_amount(nearest.cost(metric), metric)}, "
         f"{left:.2%} below the target; the band is {budget.band:.2%}",
         hint=f"take {remedy}, or --band {left * 1.01:.1%}",
     )
@@ -55,19 +55,15 @@ def missed(network: Network, budget: Budget, nearest: Plan, strategy: Strategy) 
 
 def left_of(budget: Budget, plan: Plan) -> tuple[Metric, float]:
     """Tightest metric, and the share of its cap that the plan leaves."""
-    left = {cap.metric: 1 - cost_of(plan, cap.metric) / cap.limit for cap in budget.caps}
+    left = {cap.metric: 1 - plan.cost(cap.metric) / cap.limit for cap in budget.caps}
     metric = min(left, key=lambda m: left[m])
     return metric, left[metric]
 
 
-def cost_of(plan: Plan, metric: Metric) -> int:
-    """What a plan costs."""
-    return plan.macs if metric is Metric.MACS else plan.params
-
-
 def _reach(network: Network, allowed: Allowed) -> dict[Metric, tuple[int, int]]:
     model = CostModel(network)
-    return {m: (model.cost(m, allowed.least), model.cost(m, network.whole)) for m in Metric}
+    least, whole = allowed.least, network.whole
+    return {m: (model.cost(m, least), model.cost(m, whole)) for m in network.metrics}
 
 
 def _blame(network: Network, strategy: Strategy, cap: Cap) -> str:
@@ -86,6 +82,8 @@ def _blame(network: Network, strategy: Strategy, cap: Cap) -> str:
     causes += ["--keep protects layers"] if strategy.keep else []
     causes += ["fixed widths leave less to choose"] if strategy.widths else []
     if network.blocks and not strategy.depth:
-        causes += ["--depth would let blocks be dropped whole"]
+        deepest = low(strategy.model_copy(update={"depth": True}))
+        reached = format_amount(deepest, cap.metric, "up")
+        causes += [f"--depth, which drops blocks whole, reaches {reached}"]
     causes += [f"--round-to {strategy.round_to}"] if strategy.round_to else []
     return ", ".join(causes) or "a channel of every group must stay"

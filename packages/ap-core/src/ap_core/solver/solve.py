@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ap_core.budget import NAMES, Budget
-from ap_core.network import Network
+from ap_core.budget import UNIT_NAMES, Budget
+from ap_core.network import Metric, Network
 from ap_core.plan import Plan
 from ap_core.scores import Scores
 from ap_core.solver.candidates import TIGHT, TIGHTEST, candidates, chosen, without_drops
@@ -14,7 +14,7 @@ from ap_core.solver.channels import plan_of
 from ap_core.solver.multiplier import Priced, bound
 from ap_core.solver.options import Allowed, allowed_by, finenesses
 from ap_core.solver.problem import Problem, make_problem
-from ap_core.solver.reach import check_reach, cost_of, keeps_all, left_of, missed
+from ap_core.solver.reach import check_reach, keeps_all, left_of, missed
 from ap_core.solver.trim import trimmed
 from ap_core.solver.values import Rule, Worth, worths
 from ap_core.strategy import Strategy
@@ -30,8 +30,8 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
     Widths are multiples of what the strategy says; where it leaves that open, the default multiples
     are halved until the band can be met (with blocks to drop: at little less than the best value),
     and one group may be a multiple of less, to use up what is left. Deterministic.
-    Raises: OutOfReachError where no plan keeps to the caps, or none ends in the band; UsageError
-    for a strategy that names nothing in this network.
+    Raises: OutOfReachError where no plan keeps to the caps, or none ends in the band of a count;
+    UsageError for a strategy that names nothing in this network.
     """
     check_reach(network, strategy, budget)
     found: list[Plan] = []
@@ -48,8 +48,10 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
     if not found:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
     in_band = [plan for plan in found if left_of(budget, plan)[1] <= budget.band]
-    if in_band:
-        return max(in_band, key=lambda plan: plan.value)
+    # A latency is no count: where a pass is made of few large steps, no plan comes near it.
+    near = in_band or [plan for plan in found if left_of(budget, plan)[0] is Metric.LATENCY]
+    if near:
+        return max(near, key=lambda plan: plan.value)
     nearest = min(found, key=lambda plan: left_of(budget, plan)[1])
     raise missed(network, budget, nearest, strategy)
 
@@ -57,9 +59,10 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
 def within_caps(plan: Plan, budget: Budget) -> Plan:
     """The plan as it is. Raises: RuntimeError where it is over a cap: never, but for a bug."""
     for cap in budget.caps:
-        over = cost_of(plan, cap.metric) - cap.limit
+        over = plan.cost(cap.metric) - cap.limit
         if over > 0:
-            raise RuntimeError(f"the solver's plan is {over} {NAMES[cap.metric]} over its cap")
+            unit = UNIT_NAMES[cap.metric]
+            raise RuntimeError(f"the solver's plan is {over} {unit} over its cap")
     return plan
 
 
@@ -79,7 +82,9 @@ def _solve(
         found += without_drops(problem, tight)
     options = chosen(problem, found, budget.band, tight)
     plan = plan_of(network, problem, options, worth)
-    if left_of(budget, plan)[1] > 2 * TIGHT:
+    metric, left = left_of(budget, plan)
+    # Of a latency, which no counter finds, the last per mille is not worth an odd width.
+    if metric is not Metric.LATENCY and left > 2 * TIGHT:
         found_finer = _trimmed(network, strategy, budget, allowed, worth, smoothing, plan)
         if found_finer is not None:
             plan, problem = found_finer

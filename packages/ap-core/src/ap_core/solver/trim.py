@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from ap_core.budget import Budget
 from ap_core.cost import CostModel
 from ap_core.network import GroupKind, Network
-from ap_core.solver.options import MULTIPLES, Choice
+from ap_core.solver.options import Choice
 
-LARGEST = max(multiple for _, multiple in MULTIPLES)
+LARGEST = 8
+"""Channels that one group is widened by, at the most."""
 
 
 def trimmed(
@@ -30,7 +31,7 @@ def trimmed(
 def _widened(
     network: Network, widths: Mapping[str, int], finer: Mapping[str, Choice]
 ) -> Iterator[dict[str, int]]:
-    """Widths with one plain group a little wider, by less than the largest default multiple."""
+    """Widths with one plain group a little wider, by at most `LARGEST` channels."""
     for group in network.free:
         if group.kind is GroupKind.HEADS or group.inside or not widths[group.name]:
             continue

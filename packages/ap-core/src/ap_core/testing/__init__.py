@@ -12,6 +12,7 @@ from ap_core.testing.meters import check_meter
 from ap_core.testing.models import check_model_adapter
 from ap_core.testing.recoveries import check_recovery
 from ap_core.testing.strategists import check_strategist
+from ap_core.testing.timers import check_timer
 
 __all__ = [
     "check_command",
@@ -23,4 +24,5 @@ __all__ = [
     "check_model_adapter",
     "check_recovery",
     "check_strategist",
+    "check_timer",
 ]

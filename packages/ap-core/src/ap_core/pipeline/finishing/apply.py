@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Surgery
+from ap_core.pipeline.finishing.clock import check_latency
 from ap_core.pipeline.finishing.verify import check_counts, check_cut, check_reloaded
 from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.quality import Measure, measure_with, recover
 from ap_core.plan import Plan
 from ap_core.runs.directory import WEIGHTS, RunDirectory
-from ap_core.runs.records import QualityRecord, RecoveryRecord
+from ap_core.runs.records import LatencyRecord, QualityRecord, RecoveryRecord
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -30,6 +31,7 @@ class Applied:
     baseline: QualityRecord | None
     quality: QualityRecord | None
     recoveries: tuple[RecoveryRecord, ...]
+    latency: LatencyRecord | None
 
 
 def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
@@ -58,6 +60,7 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
         counters = check_counts(session.registry, plan, reloaded, size)
         check_reloaded(subject, cut, reloaded)
         quality = measure(reloaded) if measure else None
+    latency = check_latency(session, plan, reloaded, run)
     return Applied(
         module=reloaded,
         surgery=surgery,
@@ -66,6 +69,7 @@ def apply_plan(session: Session, plan: Plan, run: RunDirectory) -> Applied:
         baseline=baseline,
         quality=quality,
         recoveries=recoveries,
+        latency=latency,
     )
 
 

@@ -48,6 +48,7 @@ def started(session: Session, budget: Budget, command: Sequence[str]) -> RunReco
         seed=options.seed,
         data=dict(session.data.record()) if session.data else None,
         environment=environment(),
+        timed_on=dict(session.timed.about) if session.timed else {},
     )
 
 
@@ -78,6 +79,7 @@ def finished(
         baseline=applied.baseline,
         quality=applied.quality,
         recoveries=applied.recoveries,
+        latency=applied.latency,
         llm=llm,
         seconds=dict(session.watch.seconds),
     )

@@ -12,13 +12,16 @@ from ap_core.cost import CostModel
 from ap_core.errors import RunError
 from ap_core.network import Network
 from ap_core.pipeline.opening.data import open_data
+from ap_core.pipeline.opening.latency import timed_network
 from ap_core.pipeline.opening.llm import OpenLlm, open_llm, settled
 from ap_core.pipeline.opening.scorebook import WITH_DATA, WITHOUT_DATA, ScoreBook, require_data
 from ap_core.pipeline.opening.subject import LIVE, Subject, live_subject, load_subject
+from ap_core.pipeline.opening.timing import TimedStack
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress, Stopwatch
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import counted
+from ap_core.runs.directory import PROFILE, RunDirectory, runs_inside
 from ap_core.runs.records import RunRecord
 from ap_core.strategy import Strategy
 
@@ -28,12 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """One network, traced, with data and scores at hand."""
+    """One network, traced, with data and scores at hand.
+
+    network: groups and costs, latency among them where it is capped.
+    timed: the stack that latencies are measured on; None where none are.
+    """
 
     registry: Registry
     options: PruneOptions
     subject: Subject
     tracing: Tracing
+    network: Network
+    timed: TimedStack | None
     data: DataSource | None
     book: ScoreBook
     base: Strategy
@@ -41,14 +50,9 @@ class Session:
     watch: Stopwatch
     progress: Progress
 
-    @property
-    def network(self) -> Network:
-        """Groups and costs."""
-        return self.tracing.network
-
     @cached_property
     def cost(self) -> CostModel:
-        """MACs and parameters as functions of the widths."""
+        """What the network costs as a function of the widths."""
         return CostModel(self.network)
 
 
@@ -59,12 +63,14 @@ def open_session(
     *,
     module: "Module | None" = None,
     before: RunRecord | None = None,
+    known: Network | None = None,
     check: Callable[[Network, Strategy], None] = lambda _network, _base: None,
 ) -> Session:
     """Load, trace, open the data; nothing is scored yet.
 
     module: a live network, in the place of the one that the options name.
     before: record of the run that goes on; its network and its images must be the same.
+    known: network that the run keeps, with its latency; None where it keeps none.
     check: raises what is out of reach, before the images are looked at.
     Raises: any expected error of loading, tracing and opening data; RunError where the weights or
     the images are not those of the run.
@@ -83,8 +89,12 @@ def open_session(
     for operator in tracing.network.uncounted:
         progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
     _tell_groups(tracing.network, progress)
+    with watch.stage("time"):
+        timed, network, options = timed_network(
+            registry, options, subject, tracing, progress, before=before, known=known
+        )
     base = _base(options, subject, progress)
-    check(tracing.network, base)
+    check(network, base)
     with watch.stage("data"), progress.progress(None, "opening the images"):
         data = open_data(registry, options, subject.loaded.architecture)
     _warn_of_skipped(data, progress)
@@ -101,6 +111,8 @@ def open_session(
         options=options.model_copy(update={"importance": base.importance}),
         subject=subject,
         tracing=tracing,
+        network=network,
+        timed=timed,
         data=data,
         book=book,
         base=base,
@@ -128,7 +140,15 @@ def reopen_session(
             hint="go on from Python, and give it again: module=...",
         )
     options = PruneOptions.parse(before.options)
-    return open_session(registry, options, progress, module=module, before=before)
+    return open_session(
+        registry, options, progress, module=module, before=before, known=_known(path)
+    )
+
+
+def _known(path: Path) -> Network | None:
+    """Network that a run keeps, or the first of several targets' runs; None where none does."""
+    runs = runs_inside(path) or (RunDirectory.open(path),)
+    return next((run.network() for run in runs if (run.path / PROFILE).exists()), None)
 
 
 def _tell_groups(network: Network, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from ap_core.runs.directory import spell
 
 
 def budgets_of(options: PruneOptions, network: Network) -> tuple[Budget, ...]:
-    """Every budget that the options name, in their order; caps on both metrics hold at once.
+    """Every budget that the options name, in their order; caps on several metrics hold at once.
 
     Raises: UsageError where there is no target, or one twice; OutOfReachError where one is not
     below the network.
@@ -31,10 +31,21 @@ def budgets_of(options: PruneOptions, network: Network) -> tuple[Budget, ...]:
 
 def typed_targets(options: PruneOptions) -> dict[Metric, tuple[Target, ...]]:
     """Targets as the user typed them, which needs no network. Raises: UsageError."""
-    typed = {Metric.MACS: options.target_macs, Metric.PARAMS: options.target_params}
+    typed = {
+        Metric.MACS: options.target_macs,
+        Metric.PARAMS: options.target_params,
+        Metric.LATENCY: options.target_latency,
+    }
     targets = {metric: parse_targets(text, metric) for metric, text in typed.items() if text}
     if not targets:
-        raise UsageError("no target", hint="give --target-macs, --target-params, or both")
+        raise UsageError(
+            "no target", hint="give --target-macs, --target-params or --target-latency, or several"
+        )
+    if options.raw and Metric.LATENCY in targets:
+        raise UsageError(
+            "raw strategies keep to no latency",
+            hint="give --target-macs, or leave --raw-strategy out",
+        )
     return targets
 
 

@@ -1,12 +1,17 @@
 """How the strategies of a session are solved, and its plans judged, once for every run of it."""
 
 import time
+from functools import partial
 
 from ap_core.budget import Budget
+from ap_core.network import Metric, Network
 from ap_core.pipeline.opening.session import Session
+from ap_core.pipeline.opening.timing import SURE
 from ap_core.pipeline.quality import measure_with, recover
+from ap_core.pipeline.searching.timed import TimedSolver
 from ap_core.plan import Plan
 from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import TimedPlanRecord
 from ap_core.scores import Scores
 from ap_core.search.attempts import Attempts, Judge, Quality, Solve
 from ap_core.solver import raw_plan, retained_value, solve
@@ -22,14 +27,33 @@ def scores_of(session: Session, strategy: Strategy, run: RunDirectory | None) ->
 def solver_of(session: Session, budget: Budget, run: RunDirectory | None) -> Solve:
     """Function that makes the plan of a strategy, within the budget unless strategies are raw."""
 
-    def solved(strategy: Strategy) -> Plan:
+    def solve_for(network: Network, strategy: Strategy) -> Plan:
         scores = scores_of(session, strategy, run)
         with session.watch.stage("solve"):
             if session.options.raw:
-                return raw_plan(session.network, scores, strategy)
-            return solve(session.network, scores, strategy, budget)
+                return raw_plan(network, scores, strategy)
+            return solve(network, scores, strategy, budget)
 
-    return solved
+    timed = session.timed
+    if timed is None or Metric.LATENCY not in {cap.metric for cap in budget.caps}:
+        return partial(solve_for, session.network)
+
+    def share(plan: Plan) -> float:
+        with session.watch.stage("time"):
+            return timed.share(plan, rounds=SURE)
+
+    return TimedSolver(
+        network=session.network,
+        budget=budget,
+        solve=solve_for,
+        share=share,
+        entries=list(run.timed()) if run else [],
+        record=run.append_timed if run else _kept_nowhere,
+    )
+
+
+def _kept_nowhere(_entry: TimedPlanRecord) -> None:
+    """What a dry run times is not kept."""
 
 
 def judge_of(session: Session, run: RunDirectory | None) -> Judge:

@@ -1,0 +1,1 @@
+"""Latency as a function of the widths: fitted to whole networks that were cut and timed."""

@@ -1,0 +1,71 @@
+"""How long the network that a run gives takes, beside the whole one."""
+
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import Pair
+from ap_core.estimates import paired_ratio
+from ap_core.network import Metric
+from ap_core.pipeline.opening.session import Session
+from ap_core.pipeline.opening.timing import SECOND
+from ap_core.plan import Plan
+from ap_core.report.amounts import percent, time_taken
+from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import LatencyRecord
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+ROUNDS = 17
+"""Of which the sign test makes an interval of 95.1 %."""
+
+OVER = 1.02
+"""How far above its target a latency may be measured: a share of it."""
+
+
+def check_latency(
+    session: Session, plan: Plan, module: "Module", run: RunDirectory
+) -> LatencyRecord | None:
+    """Latency of a network as reloaded; None where none is capped. What is over is warned of.
+
+    Of the whole network it is what was measured at the start of the run; of this one, so many times
+    less as rounds in alternation say.
+    Raises: ModelError where it cannot be run.
+    """
+    timed, limits = session.timed, {c.metric: c.limit for c in run.record().budget.to_budget().caps}
+    if timed is None or Metric.LATENCY not in limits:
+        return None
+    base = session.cost.latency(session.network.whole) / SECOND
+    limit = limits[Metric.LATENCY] / SECOND
+    with session.watch.stage("time"), session.progress.progress(None, "timing what was saved"):
+        pairs = timed.pairs(module, rounds=ROUNDS)
+        if _seconds(base, pairs) > OVER * limit:
+            pairs += timed.pairs(module, rounds=ROUNDS)
+    faster = paired_ratio([each.whole for each in pairs], [each.other for each in pairs])
+    seconds = base / faster.value
+    if seconds > OVER * limit:
+        session.progress.warn(
+            f"the saved network takes {time_taken(round(seconds * SECOND))}, "
+            f"{percent(seconds / limit - 1)} over its target, where {time_taken(plan.latency)} was "
+            "measured before",
+            hint="is the machine busy with something else? 'ap bench' measures it again",
+        )
+    stack = timed.stack
+    return LatencyRecord(
+        backend=stack.backend,
+        device=stack.device,
+        precision=stack.precision.value,
+        batch_size=stack.batch_size,
+        threads=stack.threads,
+        memory_format=stack.memory_format,
+        machine=dict(timed.about),
+        base_seconds=base,
+        seconds=seconds,
+        faster=faster.value,
+        low=faster.low,
+        high=faster.high,
+        measured=len(run.timed()),
+    )
+
+
+def _seconds(base: float, pairs: list[Pair]) -> float:
+    return base / paired_ratio([p.whole for p in pairs], [p.other for p in pairs]).value

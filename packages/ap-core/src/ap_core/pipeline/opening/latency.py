@@ -1,0 +1,86 @@
+"""The latency of a session's network: learnt at the start of a run, kept by it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ap_core.contracts import Tracing
+from ap_core.cost import CostModel
+from ap_core.errors import RunError
+from ap_core.network import Network
+from ap_core.pipeline.opening.subject import Subject
+from ap_core.pipeline.opening.timing import TimedStack, learn, open_stack, with_latency
+from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.progress import Progress
+from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import percent
+from ap_core.runs.records import RunRecord
+from ap_core.solver.options import allowed_by
+from ap_core.solver.reach import LOOSEST
+
+MUCH = 0.5
+"""Share of the latency that no width changes from which on it is worth saying."""
+
+
+def timed_network(
+    registry: Registry,
+    options: PruneOptions,
+    subject: Subject,
+    tracing: Tracing,
+    progress: Progress,
+    *,
+    before: RunRecord | None,
+    known: Network | None,
+) -> tuple[TimedStack | None, Network, PruneOptions]:
+    """The stack to time on, the network with its latency, and the options with the multiple that
+    was found; what a run knows is not learnt again.
+
+    before, known: record and network of the run that goes on. Raises: UsageError, ModelError;
+    RunError where its latencies were measured elsewhere.
+    """
+    network, strategy = tracing.network, options.strategy
+    if options.stack is None:
+        return None, network, options
+    timed = open_stack(registry, options.stack, subject, tracing, progress)
+    if before is not None and before.timed_on != timed.about:
+        raise _elsewhere(before.timed_on, timed.about)
+    if known is not None:
+        return timed, replace(network, latency=known.latency), options
+    multiples = options.multiples or strategy.round_to is None
+    learnt = learn(timed, network, progress, multiples=multiples)
+    if learnt.grain is not None:
+        shown = ", ".join(f"{m}: {speed:.2f}" for m, speed in learnt.speeds.items())
+        progress.note(f"widths are multiples of {learnt.grain}; speed by multiple: {shown}")
+        strategy = strategy.model_copy(update={"grain": learnt.grain})
+    if options.target_latency:
+        network = with_latency(network, learnt.terms)
+        _tell_of_fixed_time(network, progress)
+    return timed, network, options.model_copy(update={"strategy": strategy})
+
+
+def _elsewhere(then: Mapping[str, str], now: Mapping[str, str]) -> RunError:
+    """Error for a run whose latencies were measured elsewhere, or by other versions."""
+    other = next(name for name in {**then, **now} if then.get(name) != now.get(name))
+    return RunError(
+        f"the run's latencies were measured where {other} is {then.get(other, 'absent')}; here it "
+        f"is {now.get(other, 'absent')}",
+        hint="go on there, or start a new run here",
+    )
+
+
+def fixed_share(network: Network) -> float:
+    """Share of the latency that no width changes: what is left where every group keeps least."""
+    model = CostModel(network)
+    least = allowed_by(LOOSEST, network).least
+    return model.latency(least) / (model.latency(network.whole) or 1)
+
+
+def _tell_of_fixed_time(network: Network, progress: Progress) -> None:
+    share = fixed_share(network)
+    if share < MUCH:
+        return
+    remedy = "--depth lets blocks be dropped whole" if network.blocks else "take a larger batch"
+    progress.warn(
+        f"widths can change little: {percent(share)} of the latency would be left of the narrowest "
+        "network",
+        hint=f"{remedy}; 'ap bench' shows what larger batches do",
+    )

@@ -1,0 +1,174 @@
+"""How long the cuts of a network take on the stack that it is to run on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ap_core.contracts import Pair, Stack, Timer, Tracing
+from ap_core.errors import RunError, UsageError
+from ap_core.latency.features import features_of
+from ap_core.latency.fit import Sample, fitted, latency_terms
+from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
+from ap_core.latency.samples import random_cuts
+from ap_core.latency.table import LatencyTable
+from ap_core.network import Network, Term
+from ap_core.pipeline.opening.subject import Subject
+from ap_core.pipeline.progress import Progress
+from ap_core.plan import Plan, plan_at
+from ap_core.plugins.registry import Registry
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+SECOND = 10**15
+"""In femtoseconds."""
+
+LONGEST = 9 * SECOND
+"""Beyond which floats do not hold every femtosecond any more."""
+
+CUTS = 28
+"""Cuts that are timed to learn a network's latency from."""
+
+ROUNDS = ((0.02, 7), (0.2, 5), (1.0, 3))
+"""For passes of up to so many seconds, rounds of each cut that a fit is made from."""
+FEWEST = 2
+
+SURE = 9
+"""Rounds of a network that is compared with a budget."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedStack:
+    """A stack, with a network ready on it.
+
+    about: as the timer says. seconds: of one pass of the whole network.
+    """
+
+    stack: Stack
+    timer: Timer
+    subject: Subject
+    tracing: Tracing
+    seconds: float
+    about: Mapping[str, str] = field(repr=False)
+
+    @property
+    def femtoseconds(self) -> int:
+        """Of one pass of the whole network."""
+        return round(self.seconds * SECOND)
+
+    def share(self, plan: Plan, *, rounds: int) -> float:
+        """Share of the whole network's time that the cut one takes. Raises: ModelError."""
+        cut = self.subject.adapter.copy(self.subject.loaded.module)
+        self.subject.adapter.cut(cut, self.tracing, plan)
+        return share_of(self.timer.beside(cut, rounds=rounds))
+
+    def pairs(self, module: "Module", *, rounds: int) -> list[Pair]:
+        """Times of the whole network and of another. Raises: ModelError."""
+        return list(self.timer.beside(module, rounds=rounds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What was learnt of a network on a stack.
+
+    terms: its latency. speeds: at every multiple of channels, the best is 1; empty where none were
+    compared.
+    """
+
+    terms: tuple[Term, ...]
+    speeds: Mapping[int, float]
+
+    @property
+    def grain(self) -> int | None:
+        """Multiple that the stack rewards; None where none were compared."""
+        return rewarded(self.speeds) if self.speeds else None
+
+
+def open_stack(
+    registry: Registry, stack: Stack, subject: Subject, tracing: Tracing, progress: Progress
+) -> TimedStack:
+    """Stack with the whole network ready on it. Raises: UsageError, ModelError."""
+    module, size = subject.loaded.module, tracing.network.input_size
+    with progress.progress(None, f"timing {tracing.network.model} ({stack})"):
+        timer = registry.timers[stack.backend].make()(stack, module, size)
+        pairs = timer.beside(module, rounds=SURE)
+    seconds = median(each for pair in pairs for each in (pair.whole, pair.other))
+    if seconds * SECOND > LONGEST:
+        raise UsageError(
+            f"a pass takes {seconds:.1f} s; latencies of up to 9 s can be cut to",
+            hint="take a smaller --latency-batch",
+        )
+    return TimedStack(
+        stack=stack,
+        timer=timer,
+        subject=subject,
+        tracing=tracing,
+        seconds=seconds,
+        about=dict(timer.about()),
+    )
+
+
+def learn(timed: TimedStack, network: Network, progress: Progress, *, multiples: bool) -> Learnt:
+    """Latency of a network as a function of its widths; what was timed before is not timed again.
+
+    multiples: whether to compare multiples of channels, too.
+    Raises: ModelError where a cut cannot be run, RunError where what is kept is damaged.
+    """
+    table = LatencyTable.of(network, timed.stack, timed.about)
+    wanted = dict(enumerate(random_cuts(network, number=CUTS, seed=0)))
+    by_multiple = dict(_numbered(network)) if multiples else {}
+    wanted |= {number: widths for cuts in by_multiple.values() for number, widths in cuts.items()}
+    samples = _timed(timed, network, table, wanted, progress)
+    features = features_of(network)
+    rates = fitted(features, network.whole, [samples[number] for number in range(CUTS)])
+    compared = {m: [samples[number] for number in cuts] for m, cuts in by_multiple.items()}
+    return Learnt(
+        terms=latency_terms(features, rates, timed.femtoseconds),
+        speeds=speeds_of(features, rates, compared) if compared else {},
+    )
+
+
+def with_latency(network: Network, terms: tuple[Term, ...], factor: float = 1.0) -> Network:
+    """The network with its latency known. factor: what all of it is multiplied by."""
+    scaled = (replace(term, coefficient=round(term.coefficient * factor)) for term in terms)
+    return replace(network, latency=tuple(scaled))
+
+
+def share_of(pairs: Sequence[Pair]) -> float:
+    """Share of the whole network's time: the median of all rounds."""
+    return median(pair.other / pair.whole for pair in pairs)
+
+
+def _numbered(network: Network) -> Iterator[tuple[int, dict[int, dict[str, int]]]]:
+    number = CUTS
+    for multiple in MULTIPLES:
+        cuts = cuts_at(network, multiple)
+        yield multiple, {number + place: widths for place, widths in enumerate(cuts)}
+        number += len(cuts)
+
+
+def _timed(
+    timed: TimedStack,
+    network: Network,
+    table: LatencyTable,
+    wanted: Mapping[int, dict[str, int]],
+    progress: Progress,
+) -> dict[int, Sample]:
+    """Cuts, each as it was timed, now or before."""
+    samples = table.samples()
+    rounds = next((count for most, count in ROUNDS if timed.seconds <= most), FEWEST)
+    missing = {number: widths for number, widths in wanted.items() if number not in samples}
+    kept = True
+    with progress.progress(len(missing), f"timing cuts ({timed.stack})") as advance:
+        for number, widths in missing.items():
+            share = timed.share(plan_at(network, widths), rounds=rounds)
+            samples[number] = Sample(widths=widths, share=share)
+            try:
+                table.add(number, samples[number])
+            except RunError as error:
+                if kept:
+                    progress.warn(f"latencies are not kept: {error.message}", hint=error.hint)
+                kept = False
+            advance(1)
+    return samples

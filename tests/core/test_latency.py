@@ -1,0 +1,356 @@
+"""Latency as a function of the widths: what it is fitted by, and solving for it."""
+
+from dataclasses import replace
+from math import ceil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import residual_network, scores, vit, with_blocks
+
+from ap_core.budget import Budget, Cap
+from ap_core.contracts import Stack
+from ap_core.cost import CostModel
+from ap_core.errors import OutOfReachError, RunError
+from ap_core.latency.features import features_of
+from ap_core.latency.fit import Sample, fitted, latency_terms
+from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
+from ap_core.latency.samples import random_cuts
+from ap_core.latency.table import LatencyTable
+from ap_core.network import GroupKind, Metric
+from ap_core.pipeline.opening.latency import fixed_share
+from ap_core.pipeline.opening.timing import with_latency
+from ap_core.pipeline.searching.timed import AIM, LEAST, TimedSolver
+from ap_core.plan import digest, plan_at
+from ap_core.solver import solve
+from ap_core.strategy import Strategy
+
+NETWORKS = {"residual": residual_network(), "vit": vit(), "blocks": with_blocks(vit())}
+WHOLE = 10**13
+"""Femtoseconds of a whole network: 10 ms."""
+
+
+def true_share(network, widths, rates):
+    """Share of the whole network's time, at rates of its features."""
+    features = features_of(network)
+    took = sum(rate * f.at(widths) for rate, f in zip(rates, features, strict=True))
+    return took / sum(rate * f.at(network.whole) for rate, f in zip(rates, features, strict=True))
+
+
+def random_rates(network, seed):
+    """Rates that give every feature a share of the whole time, between none and much."""
+    generator = np.random.default_rng(seed)
+    features = features_of(network)
+    return [generator.uniform(0, 1) / f.at(network.whole) for f in features]
+
+
+def learnt(network, rates, number=40, noise=0.0):
+    """The network with a latency that was fitted to random cuts at true rates."""
+    generator = np.random.default_rng(1)
+    samples = [
+        Sample(
+            widths=widths,
+            share=true_share(network, widths, rates) * (1 + noise * generator.standard_normal()),
+        )
+        for widths in random_cuts(network, number=number, seed=0)
+    ]
+    features = features_of(network)
+    return replace(
+        network, latency=latency_terms(features, fitted(features, network.whole, samples), WHOLE)
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_latency_that_is_a_sum_of_features_is_found_again(name, noise):
+    network = NETWORKS[name]
+    rates = random_rates(network, seed=3)
+    cost = CostModel(learnt(network, rates, noise=noise))
+    errors = [
+        cost.latency(widths) / cost.latency(network.whole) / true_share(network, widths, rates) - 1
+        for widths in random_cuts(network, number=100, seed=9)
+    ]
+    assert np.abs(errors).mean() < 0.002 + noise
+
+
+def test_no_rate_is_below_zero():
+    network = NETWORKS["vit"]
+    generator = np.random.default_rng(0)
+    samples = [
+        Sample(widths=widths, share=generator.uniform(0.2, 2))
+        for widths in random_cuts(network, number=20, seed=0)
+    ]
+    assert (fitted(features_of(network), network.whole, samples) >= 0).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_cuts_to_time_are_the_same_every_time_and_can_be_made(name):
+    network = NETWORKS[name]
+    cuts = list(random_cuts(network, number=12, seed=0))
+    assert cuts == list(random_cuts(network, number=12, seed=0))
+    for widths in cuts:
+        gone = {g for block in network.blocks if not widths[block.name] for g in block.groups}
+        for group in network.groups:
+            least = 0 if group.name in gone else 1
+            assert least <= widths[group.name] <= (0 if group.name in gone else group.width)
+        plan = plan_at(network, widths)
+        assert plan.macs == CostModel(network).macs(widths)
+        assert all(len(set(indices)) == len(indices) for indices in plan.kept.values())
+    if network.blocks:
+        assert any(not widths[block.name] for widths in cuts for block in network.blocks)
+
+
+def test_a_plan_at_given_widths_keeps_the_first_channels_of_heads_that_stay():
+    network = NETWORKS["vit"]
+    widths = {**network.whole, "block0.heads": 2, "block0.head_size": 3, "block0.mlp": 4}
+    plan = plan_at(network, widths)
+    assert plan.kept["block0.heads"] == (0, 1)
+    lanes = [0, 32, 64, 96]
+    assert plan.kept["block0.head_size"] == tuple(lane + i for lane in lanes for i in range(3))
+    assert plan.kept["block0.mlp"] == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("multiple", MULTIPLES)
+def test_cuts_at_a_multiple_are_multiples_of_it_and_of_no_larger_one(multiple):
+    network = residual_network(hidden=512, width=256)
+    for widths in cuts_at(network, multiple):
+        for name, width in widths.items():
+            assert width % multiple == 0
+            assert width % (2 * multiple) or width == network.whole[name]
+
+
+@pytest.mark.parametrize("step", [1, 8, 32])
+def test_the_multiple_that_a_stack_rewards_is_found(step):
+    network = residual_network(hidden=128, width=64)
+    rates = random_rates(network, seed=0)
+
+    def share(widths):
+        padded = {name: step * ceil(width / step) for name, width in widths.items()}
+        return true_share(network, padded, rates)
+
+    features = features_of(network)
+    cuts = [
+        Sample(widths=widths, share=share(widths))
+        for widths in random_cuts(network, number=40, seed=0)
+    ]
+    found = fitted(features, network.whole, cuts)
+    timed = {m: [Sample(widths=w, share=share(w)) for w in cuts_at(network, m)] for m in MULTIPLES}
+    speeds = speeds_of(features, found, timed)
+    assert max(speeds.values()) == 1
+    assert rewarded(speeds) == step
+
+
+def test_the_grain_of_a_strategy_takes_the_place_of_eight():
+    network = residual_network(hidden=512, width=256)
+    budget = Budget(
+        caps=(Cap(metric=Metric.MACS, limit=CostModel(network).macs(network.whole) // 2),)
+    )
+    plan = solve(network, scores(network), Strategy(grain=32), budget)
+    odd = [name for name, width in plan.widths.items() if width % 32]
+    assert len(odd) <= 1
+
+
+class TestTable:
+    """What was timed is kept."""
+
+    @pytest.fixture(autouse=True)
+    def _cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def table(self, about=None, stack=None):
+        return LatencyTable.of(
+            NETWORKS["vit"], stack or Stack(), {"processor": "fast"} if about is None else about
+        )
+
+    def test_cuts_come_back_as_they_were_timed(self):
+        widths = next(random_cuts(NETWORKS["vit"], number=1, seed=0))
+        self.table().add(3, Sample(widths=widths, share=0.625))
+        assert self.table().samples() == {3: Sample(widths=widths, share=0.625)}
+
+    def test_another_stack_machine_or_network_has_another_table(self):
+        latency = latency_terms(features_of(NETWORKS["vit"]), np.ones(20), WHOLE)[:3]
+        of = [
+            self.table(),
+            self.table(about={"processor": "slow"}),
+            self.table(stack=Stack(batch_size=8)),
+            LatencyTable.of(NETWORKS["residual"], Stack(), {"processor": "fast"}),
+        ]
+        assert len({table.path for table in of}) == 4
+        same = LatencyTable.of(
+            replace(NETWORKS["vit"], latency=latency, counters={"other": 1}),
+            Stack(),
+            {"processor": "fast"},
+        )
+        assert same.path == of[0].path
+
+    def test_a_line_that_a_kill_tore_is_dropped(self):
+        widths = NETWORKS["vit"].whole
+        table = self.table()
+        for number in range(2):
+            table.add(number, Sample(widths=widths, share=1.0))
+        table.path.write_bytes(table.path.read_bytes()[:-5])
+        assert list(table.samples()) == [0]
+        table.add(1, Sample(widths=widths, share=0.5))
+        assert table.samples()[1].share == 0.5
+
+    @pytest.mark.parametrize("share", ["0.0", "-1", "NaN", '"fast"'])
+    def test_a_damaged_table_says_what_to_do(self, share):
+        table = self.table()
+        table.add(0, Sample(widths=NETWORKS["vit"].whole, share=1.0))
+        table.path.write_text(table.path.read_text().replace('"share": 1.0', f'"share": {share}'))
+        text = table.path.read_text().replace('"share":1.0', f'"share":{share}')
+        table.path.write_text(text)
+        with pytest.raises(RunError, match=r"line 2 is damaged") as caught:
+            table.samples()
+        assert caught.value.hint == "delete it, and latencies are measured again"
+
+
+class Clock:
+    """A made-up machine: the true time of a plan, and how many were timed."""
+
+    def __init__(self, network, rates, *, power=1.1, noise=0.0):
+        self.network, self.rates, self.power = network, rates, power
+        self.generator, self.noise = np.random.default_rng(0), noise
+        self.timed = 0
+
+    def share(self, plan):
+        """Not the sum that is fitted: its power, and some noise."""
+        self.timed += 1
+        share = true_share(self.network, plan.widths, self.rates) ** self.power
+        return share * (1 + self.noise * self.generator.uniform(-1, 1))
+
+
+def solver_for(clock, target, *, macs=None, network=None, entries=None):
+    """Solver for a share of the whole time, and of the MACs."""
+    network = network or learnt(clock.network, clock.rates)
+    cost = CostModel(network)
+    caps = [Cap(metric=Metric.LATENCY, limit=int(target * cost.latency(network.whole)))]
+    if macs is not None:
+        caps.append(Cap(metric=Metric.MACS, limit=int(macs * cost.macs(network.whole))))
+    budget = Budget(caps=tuple(caps))
+    kept = [] if entries is None else entries
+    return TimedSolver(
+        network=network,
+        budget=budget,
+        solve=lambda of, strategy: solve(of, scores(of), strategy, budget),
+        share=clock.share,
+        entries=list(kept),
+        record=kept.append,
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(sorted(NETWORKS)),
+    seed=st.integers(0, 100),
+    target=st.sampled_from([0.5, 0.7, 0.9]),
+    power=st.sampled_from([0.85, 1.0, 1.2]),
+)
+def test_what_is_measured_keeps_to_the_latency_and_uses_it_up(name, seed, target, power):
+    network = NETWORKS[name]
+    rates = random_rates(network, seed)
+    solver = solver_for(Clock(network, rates, power=power), target)
+    try:
+        plan = solver(Strategy(round_to=1))
+    except OutOfReachError:
+        return
+    assert LEAST * solver.limit <= plan.latency <= solver.limit
+    took = true_share(network, plan.widths, rates) ** power
+    assert plan.latency == pytest.approx(took * CostModel(solver.network).latency(network.whole))
+
+
+def test_noise_of_a_per_cent_does_not_lead_over_the_budget():
+    network = NETWORKS["vit"]
+    clock = Clock(network, random_rates(network, 3), noise=0.01)
+    plan = solver_for(clock, 0.7)(Strategy())
+    true = true_share(network, plan.widths, clock.rates) ** clock.power
+    assert true <= 0.7 * 1.01
+    assert clock.timed <= 6
+
+
+def test_a_search_that_goes_on_times_nothing_again():
+    network = NETWORKS["vit"]
+    clock, kept = Clock(network, random_rates(network, 3)), []
+    fit = learnt(network, clock.rates)
+    strategies = [Strategy(), Strategy(smoothing=1.0), Strategy(pressure={"hidden": 2.0})]
+    first = solver_for(clock, 0.6, network=fit, entries=kept)
+    plans = [first(strategy) for strategy in strategies]
+    before = clock.timed
+    again = solver_for(clock, 0.6, network=fit, entries=kept)
+    assert [digest(again(strategy)) for strategy in strategies] == [digest(p) for p in plans]
+    assert [again(strategy).latency for strategy in strategies] == [p.latency for p in plans]
+    assert clock.timed == before == len({entry.plan for entry in kept})
+
+
+def test_what_one_strategy_taught_serves_the_next():
+    network = NETWORKS["vit"]
+    clock, kept = Clock(network, random_rates(network, 3), power=1.3), []
+    solver = solver_for(clock, 0.6, entries=kept)
+    solver(Strategy())
+    assert len(kept) > 1
+    solver(Strategy(smoothing=0.1))
+    second = [entry for entry in kept if entry.strategy != kept[0].strategy]
+    assert len(second) == 1
+
+
+def test_a_tighter_cap_on_macs_leaves_latency_unused():
+    network = NETWORKS["vit"]
+    clock = Clock(network, random_rates(network, 3))
+    solver = solver_for(clock, 0.9, macs=0.4)
+    plan = solver(Strategy())
+    assert clock.timed == 1
+    assert plan.latency < LEAST * solver.limit
+    assert plan.macs <= 0.4 * CostModel(network).macs(network.whole)
+
+
+def test_a_latency_that_no_cut_has_is_out_of_reach():
+    network = NETWORKS["vit"]
+    clock = Clock(network, random_rates(network, 3))
+    clock.share = lambda _plan: 0.9
+    with pytest.raises(
+        OutOfReachError, match=r"cuts of made-up were timed|cannot be cut to"
+    ) as caught:
+        solver_for(clock, 0.8)(Strategy())
+    assert "busy" in caught.value.hint or "reachable" in caught.value.hint
+
+
+def test_a_latency_below_the_narrowest_network_names_what_blocks_would_do():
+    network = NETWORKS["blocks"]
+    features = features_of(network)
+    rates = [
+        (10.0 if f.name in ("a pass", "block") else 0.1) / f.at(network.whole) for f in features
+    ]
+    fit = learnt(network, rates)
+    assert fixed_share(fit) > 0.5
+    with pytest.raises(OutOfReachError) as caught:
+        solver_for(Clock(network, rates), 0.5, network=fit)(Strategy())
+    assert "reachable: from" in caught.value.hint
+    assert "ms" in caught.value.hint
+    assert "--depth, which drops blocks whole, reaches" in caught.value.hint
+
+
+def test_depth_reaches_what_widths_cannot():
+    network = NETWORKS["blocks"]
+    features = features_of(network)
+    rates = [(3.0 if f.name == "block" else 0.1) / f.at(network.whole) for f in features]
+    solver = solver_for(Clock(network, rates), 0.6)
+    plan = solver(Strategy(depth=True, round_to=1))
+    assert plan.latency <= solver.limit
+    assert any(not plan.widths[block.name] for block in network.blocks)
+
+
+def test_a_factor_scales_every_term():
+    network = learnt(NETWORKS["vit"], random_rates(NETWORKS["vit"], 0))
+    doubled = CostModel(with_latency(network, network.latency, 2.0))
+    whole = network.whole
+    assert doubled.latency(whole) == pytest.approx(2 * CostModel(network).latency(whole), rel=1e-6)
+    assert AIM < 1
+
+
+def test_heads_are_timed_with_their_size():
+    network = NETWORKS["vit"]
+    kinds = {g.name: g.kind for g in network.groups}
+    cuts = list(random_cuts(network, number=30, seed=0))
+    heads = [w[n] for w in cuts for n, kind in kinds.items() if kind is GroupKind.HEADS]
+    assert set(heads) == {1, 2, 3}
