@@ -89,3 +89,38 @@ def test_no_recovery_goes_with_no_other_but_needs_no_images() -> None:
         "error: --recover none and --recover bn do not go together\nhint: leave one out\n"
     )
     assert "unknown model 'toy'" in refused("--recover", "none")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--latency-backend", "eager"),
+        ("--latency-device", "cpu"),
+        ("--latency-batch", "8"),
+        ("--latency-dtype", "fp32"),
+        ("--latency-threads", "2"),
+        ("--latency-memory-format", "contiguous"),
+    ],
+)
+def test_what_does_nothing_where_nothing_is_timed_is_refused(option, value) -> None:
+    assert refused(option, value) == (
+        f"error: {option} does nothing without --target-latency or --round-to auto\n"
+        f"hint: leave {option} out, or say how long a pass may take\n"
+    )
+    assert "does nothing" not in refused("--round-to", "auto", option, value)
+
+
+@pytest.mark.parametrize("value", ["0", "513", "x", "-8", "8.5"])
+def test_a_multiple_is_a_number_or_auto(value) -> None:
+    said = refused("--round-to", value)
+    assert "Invalid value for '--round-to'" in said
+
+
+def test_a_timer_that_nobody_offers_is_named() -> None:
+    said = refused("--target-latency", "4ms", "--latency-backend", "phone")
+    assert "unknown timer 'phone'" in said
+
+
+def test_raw_strategies_keep_to_no_latency() -> None:
+    said = refused("--target-latency", "4ms", "--raw-strategy")
+    assert "raw strategies keep to no latency" in said

@@ -1,6 +1,7 @@
 """What commands show of trials."""
 
 from ap_core.console import Cell
+from ap_core.report.amounts import time_taken
 from ap_core.search.trial import Trial
 
 TRIALS = (
@@ -20,6 +21,7 @@ def trial_row(trial: Trial, *, best: bool) -> tuple[Cell, ...]:
         "best" if best else "",
         f"same plan as trial {trial.same_as}" if trial.same_as is not None else "",
         f"misses the budget by {100 * trial.missed:.1f} %" if trial.missed else "",
+        f"takes {time_taken(trial.latency)}" if trial.latency is not None else "",
         trial.failure,
         trial.note,
     ]

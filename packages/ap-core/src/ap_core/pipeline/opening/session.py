@@ -163,6 +163,8 @@ def _tell_groups(network: Network, progress: Progress) -> None:
 def _check_names(registry: Registry, options: PruneOptions) -> None:
     """Look up what the options name, before any work is spent."""
     registry.recoveries.require(*options.recoveries or ())
+    if options.stack is not None:
+        registry.timers.require(options.stack.backend)
     if options.importance is not None:
         require_data(registry.importances[options.importance], given=bool(options.data))
 

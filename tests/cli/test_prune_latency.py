@@ -1,0 +1,73 @@
+"""A budget of time on this machine, by the installed program: whatever the machine is busy with,
+what is measured is told as it was measured, and what makes no sense is refused.
+"""
+
+import json
+
+import pytest
+from test_prune import RANDOM, ap
+
+SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32", *RANDOM)
+STACK = ("--latency-threads", "1", "--latency-batch", "4")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """A cache of our own, for this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory):
+    place = tmp_path_factory.mktemp("timed")
+    given = (*SMALL, "--target-latency", "90%", "--target-macs", "30%", *STACK)
+    done = ap("prune", *given, "--output", "run", "--json", cwd=place)
+    return place, json.loads(done.stdout), done.stderr
+
+
+def test_what_was_measured_is_told(cut):
+    _, found, said = cut
+    latency = found["latency"]
+    assert (latency["backend"], latency["device"]) == ("eager", "cpu")
+    assert (latency["threads"], latency["batch_size"]) == (1, 4)
+    assert latency["low"] <= latency["faster"] <= latency["high"]
+    assert latency["seconds"] == pytest.approx(latency["base_seconds"] / latency["faster"])
+    assert found["target_seconds"] == pytest.approx(0.9 * latency["base_seconds"], rel=1e-6)
+    assert found["macs"] <= found["target_macs"]
+    assert "widths are multiples of" in said
+    assert latency["machine"]["threads"] == "1"
+
+
+def test_the_run_shows_its_latency(cut):
+    place, found, _ = cut
+    shown = ap("runs", "show", "run", cwd=place).stdout
+    assert "ms" in shown or "us" in shown
+    assert (
+        len((place / "run" / "latencies.jsonl").read_text().splitlines())
+        == (found["latency"]["measured"])
+    )
+    again = ap("prune", "--resume", "run", "--json", cwd=place)
+    assert json.loads(again.stdout)["latency"] == found["latency"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (("--target-latency", "1ns", *STACK), 3, "reachable: from"),
+        (("--target-latency", "70%", "--latency-device", "cuda:7"), 2, "there is no cuda:7 here"),
+        (("--target-latency", "70%", "--latency-device", "tpu"), 2, "'tpu' is no device"),
+        (
+            ("--target-latency", "70%", "--latency-backend", "onnxruntime",
+             "--latency-memory-format", "channels-last"), 2, "does nothing in onnxruntime",
+        ),
+        (("--target-latency", "70%", "--latency-batch", "9999999"), 1, "does not fit in memory"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_timed_is_refused(cut, given, code, words):
+    place, _, _ = cut
+    done = ap("prune", *SMALL, *given, "--output", "no", cwd=place, code=code)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (place / "no").exists()
