@@ -5,7 +5,7 @@ from importlib import import_module
 
 NAMES = (
     "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes", "agents",
-    "prompts", "depth", "exports", "latency",
+    "prompts", "depth", "exports", "latency", "latency_budgets",
 )  # fmt: skip
 
 

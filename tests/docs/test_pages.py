@@ -37,6 +37,7 @@ def run_shell(code: str, place: Path, expected: int) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     names: dict[str, object] = {}
     blocks = BLOCK.findall(page.read_text("utf-8"))
     assert blocks

@@ -1,0 +1,153 @@
+"""Latency budgets: what was asked for, what was measured, and what a cut to MACs keeps in its time.
+
+Networks are cut to 70 and 50 % of their latency on this machine's CPU, as `ap prune
+--target-latency` does it. Beside each stands the cut to MACs of the same importance whose measured
+latency is the same: its budget of MACs is searched for until it is. "kept" is the share of all
+scores (Taylor, on generated images) that the channels that stay have. Networks that were trained on
+digits are judged, too: held-out top-1 after batch-norm statistics were re-estimated. Every cut is
+measured beside the whole network, in 17 rounds that alternate, and after all rounds of the search.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from ap_core.budget import Budget, Cap
+from ap_core.contracts import Stack
+from ap_core.errors import OutOfReachError
+from ap_core.estimates import Estimate, paired_ratio
+from ap_core.network import Metric
+from ap_core.pipeline.beginning import new_session
+from ap_core.pipeline.opening.session import Session
+from ap_core.pipeline.opening.targets import budgets_of
+from ap_core.pipeline.opening.timing import SURE
+from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.progress import Silent
+from ap_core.pipeline.searching.trying import judge_of, scores_of, solver_of
+from ap_core.plan import Plan
+from ap_core.plugins.registry import Registry
+from ap_core.search.attempts import Quality
+from ap_core.solver import solve
+from benchmarks.output import Row, show
+from benchmarks.recovery import KINDS, SIZE, trained
+
+LARGE = ("resnet50", "convnext_tiny", "deit_small_patch16_224")
+SHARES = ("70%", "50%")
+FINAL = 17
+"""Rounds of the last measurement: as `ap prune` and `ap bench` make them."""
+
+STEPS = 6
+"""Budgets of MACs that are tried for one latency."""
+
+ALIKE = 0.01
+"""How far apart two latencies that count as the same may be."""
+
+IMAGES = {"data": "glyphs", "num_classes": 32, "batch_size": 8, "calibration_batches": 8}
+SMALL_STACK = Stack(batch_size=64, threads=1)
+"""Of small networks: one image is done before its layers are called."""
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Large networks of random weights, then small ones that were trained."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency_budgets")
+    parser.add_argument("--networks", default=",".join(LARGE))
+    parser.add_argument("--small", default=",".join(kind.name for kind in KINDS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--suffix", default="", help="of the results' name, such as -gpu")
+    given = parser.parse_args(list(words))
+    registry = Registry.from_entry_points()
+    stack = Stack(device=given.device, batch_size=given.batch)
+    rows: list[Row] = []
+    for name in filter(None, given.networks.split(",")):
+        options = {"model": name, "weights": "random", "held_out": 32, "stack": stack, **IMAGES}
+        rows += rows_of(registry, name, options, None)
+    for kind in (kind for kind in KINDS if kind.name in given.small.split(",")):
+        network, _, _ = trained(registry, kind, "digits", 0)
+        options = {"model": kind.name, "input_size": SIZE, "data": "digits", "stack": SMALL_STACK}
+        rows += rows_of(registry, kind.name, options, network)
+    note = "Taylor; kept: of all scores; ms: of the whole network"
+    show(f"latency-budgets{given.suffix}", rows, about=__doc__ or "", note=note)
+
+
+def rows_of(
+    registry: Registry, name: str, options: dict[str, object], module: nn.Module | None
+) -> Iterator[Row]:
+    """One row for each share of the latency. module: a trained network, which is judged."""
+    asked = PruneOptions.parse({**options, "target_latency": ",".join(SHARES)})
+    session = new_session(registry, asked, Silent(), module=module)
+    for share, budget in zip(SHARES, budgets_of(asked, session.network), strict=True):
+        try:
+            yield row_of(session, name, share, budget, judged=module is not None)
+        except OutOfReachError as error:
+            print(name, share, error.message, error.hint, flush=True)
+
+
+def row_of(session: Session, name: str, share: str, budget: Budget, *, judged: bool) -> Row:
+    """A cut to a latency beside the cut to MACs that is as fast."""
+    assert session.timed is not None
+    for_time = solver_of(session, budget, None)(session.base)
+    wanted = measured(session, for_time)
+    for_macs, found = as_fast(session, wanted.value)
+    judge = judge_of(session, None)
+    by_time, by_macs = (judge(plan) for plan in (for_time, for_macs))
+    assert by_time.retained is not None
+    assert by_macs.retained is not None
+    whole = session.cost.macs(session.network.whole)
+    row: Row = {
+        "network": name,
+        "batch": session.timed.stack.batch_size,
+        "ms": 1e3 * session.timed.seconds,
+        "asked": share,
+        "measured %": 100 / wanted.value,
+        "95 %": f"{100 / wanted.high:.1f} to {100 / wanted.low:.1f}",
+        "kept %": 100 * by_time.retained,
+        "MACs %": 100 * for_time.macs / whole,
+        "cut to MACs: measured %": 100 / found.value,
+        "its kept %": 100 * by_macs.retained,
+        "its MACs %": 100 * for_macs.macs / whole,
+        "top-1": top1(by_time) if judged else "-",
+        "its top-1": top1(by_macs) if judged else "-",
+    }
+    print(row, flush=True)
+    return row
+
+
+def top1(quality: Quality) -> str:
+    """Held-out top-1 in per cent."""
+    assert quality.accuracy is not None
+    return f"{100 * quality.accuracy:.1f}"
+
+
+def measured(session: Session, plan: Plan, rounds: int = FINAL) -> Estimate:
+    """How many times faster a plan is than the whole network."""
+    assert session.timed is not None
+    cut = session.subject.adapter.copy(session.subject.loaded.module)
+    session.subject.adapter.cut(cut, session.tracing, plan)
+    pairs = session.timed.pairs(cut, rounds=rounds)
+    return paired_ratio([pair.whole for pair in pairs], [pair.other for pair in pairs])
+
+
+def as_fast(session: Session, faster: float) -> tuple[Plan, Estimate]:
+    """Cut to MACs that is as many times faster, the nearest of those that were tried."""
+    assert session.timed is not None
+    whole = session.cost.macs(session.network.whole)
+    scores = scores_of(session, session.base, None)
+    macs, tried = 1 / faster, []
+    for _ in range(STEPS):
+        cap = Cap(metric=Metric.MACS, limit=int(macs * whole))
+        plan = solve(session.tracing.network, scores, session.base, Budget(caps=(cap,)))
+        took = session.timed.share(plan, rounds=SURE)
+        tried.append((abs(took * faster - 1), plan))
+        if tried[-1][0] <= ALIKE:
+            break
+        macs = min(0.99, macs / (took * faster))
+    _, best = min(tried, key=lambda each: each[0])
+    return best, measured(session, best)
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])
