@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
+from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Pair, Stack, Timer, Tracing
@@ -17,6 +17,7 @@ from ap_core.pipeline.opening.subject import Subject
 from ap_core.pipeline.progress import Progress
 from ap_core.plan import Plan, plan_at
 from ap_core.plugins.registry import Registry
+from ap_core.report.amounts import percent
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -33,6 +34,9 @@ CUTS = 28
 ROUNDS = ((0.02, 7), (0.2, 5), (1.0, 3))
 """For passes of up to so many seconds, rounds of each cut that a fit is made from."""
 FEWEST = 2
+
+SCATTER = 0.05
+"""Range of the middle half of the rounds of a network beside itself, beyond which it is told."""
 
 SURE = 9
 """Rounds of a network that is compared with a budget."""
@@ -93,6 +97,7 @@ def open_stack(
     with progress.progress(None, f"timing {tracing.network.model} ({stack})"):
         timer = registry.timers[stack.backend].make()(stack, module, size)
         pairs = timer.beside(module, rounds=SURE)
+    _tell_of_scatter(pairs, progress)
     seconds = median(each for pair in pairs for each in (pair.whole, pair.other))
     if seconds * SECOND > LONGEST:
         raise UsageError(
@@ -107,6 +112,16 @@ def open_stack(
         seconds=seconds,
         about=dict(timer.about()),
     )
+
+
+def _tell_of_scatter(pairs: Sequence[Pair], progress: Progress) -> None:
+    """Warn where a network beside itself is not as fast: the middle half of its rounds."""
+    low, _, high = quantiles([pair.other / pair.whole for pair in pairs], n=4)
+    if high - low > SCATTER:
+        progress.warn(
+            f"the same network beside itself scatters by {percent(high - low)}",
+            hint="is the machine busy with something else? latencies are as true as it is quiet",
+        )
 
 
 def learn(timed: TimedStack, network: Network, progress: Progress, *, multiples: bool) -> Learnt:
