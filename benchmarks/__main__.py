@@ -5,7 +5,8 @@ from importlib import import_module
 
 NAMES = (
     "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes", "agents",
-    "prompts", "depth", "exports", "latency", "latency_budgets",
+    "prompts", "depth", "exports", "latency", "latency_profile",
+    "latency_budgets",
 )  # fmt: skip
 
 
