@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ap_core.network import Network
 from ap_core.report import amounts, bars
-from ap_core.report import curve as curves
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.documents import Documents
 from ap_core.report.page import flattened, gap_text, run_page, strategy_text
@@ -79,5 +78,5 @@ def _environment() -> "Environment":
         "gap_text": gap_text,
         "strategy_text": strategy_text,
     }
-    environment.globals |= {"bars": bars, "curves": curves, "kinds_of_groups": KINDS}
+    environment.globals |= {"bars": bars, "kinds_of_groups": KINDS}
     return environment
