@@ -1,16 +1,19 @@
 """What the page of one run shows: its documents, turned into values that a template can lay out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
 from ap_core.plan import digest, dropped_blocks
-from ap_core.report.amounts import percent
+from ap_core.report.amounts import amount, percent
 from ap_core.report.bars import BarChart, stage_chart, width_chart
+from ap_core.report.bench_file import BenchFile
+from ap_core.report.caps import FEMTOSECONDS, is_of_latency, limit_in_full, limit_text
 from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
+from ap_core.report.latency import Latency, latencies, milliseconds
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
 from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
@@ -31,12 +34,18 @@ class Alarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """One metric before and after; limit: its cap, if it has one."""
+    """One metric before and after, in a unit that makes it an integer.
+
+    before: None where it is not known. limit: its cap, if it has one. spell: how it is written.
+    notes: what else to know of it.
+    """
 
     name: str
-    before: int
+    before: int | None
     after: int
     limit: int | None
+    spell: Callable[[int], str] = amount
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +72,7 @@ class Outcome:
 
     result: ResultRecord
     amounts: tuple[Amount, ...]
+    latencies: tuple[Latency, ...]
     counters: tuple[CounterRow, ...]
     qualities: tuple[QualityRow, ...]
     stages: tuple[Part, ...]
@@ -79,6 +89,7 @@ class Outcome:
 class RunPage:
     """Everything that the page of a run shows.
 
+    limits, limits_in_full: of the budget.
     data, data_record: the images, in short and as the run keeps them.
     outcome: None where it is not finished.
     """
@@ -87,7 +98,8 @@ class RunPage:
     path: Path
     record: RunRecord
     alarms: tuple[Alarm, ...]
-    caps: tuple[tuple[str, int], ...]
+    limits: str
+    limits_in_full: str
     options: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
     data_record: tuple[tuple[str, str], ...]
@@ -100,17 +112,21 @@ class RunPage:
     go_on: str
 
 
-def run_page(run: Documents) -> RunPage:
-    """Page of one run. Raises: RunError where its documents are damaged."""
+def run_page(run: Documents, bench: BenchFile | None = None) -> RunPage:
+    """Page of one run. bench: latencies besides its own.
+
+    Raises: RunError where its documents are damaged, UsageError where the file does not fit it.
+    """
     record, trials = run.record(), run.trials()
-    outcome = None if record.result is None else _outcome(run, record, record.result)
+    outcome = None if record.result is None else _outcome(run, record, record.result, bench)
     best = best_of(trials).number if trials else None
     return RunPage(
         title=record.model,
         path=run.path,
         record=record,
         alarms=tuple(_alarms(run, record, trials)),
-        caps=tuple((NAMES[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
+        limits=" and ".join(map(limit_text, record.budget.caps)),
+        limits_in_full=" and ".join(map(limit_in_full, record.budget.caps)),
         options=tuple(flattened(record.options)),
         data=tuple(_data_facts(record.data or {})),
         data_record=tuple(flattened(record.data or {})),
@@ -181,12 +197,16 @@ def _alarms(run: Documents, record: RunRecord, trials: tuple[Trial, ...]) -> Ite
         )
 
 
-def _outcome(run: Documents, record: RunRecord, result: ResultRecord) -> Outcome:
+def _outcome(
+    run: Documents, record: RunRecord, result: ResultRecord, bench: BenchFile | None
+) -> Outcome:
     network, plan = run.network(), run.plan()
+    measured = tuple(latencies(run.path, record, result, bench).values())
     stages = by_stage(network, plan.widths)
     return Outcome(
         result=result,
-        amounts=tuple(_amounts(record, result)),
+        amounts=(*_amounts(record, result), *_latency(record, measured)),
+        latencies=measured,
         counters=tuple(_counters(result)),
         qualities=tuple(_qualities(result)),
         stages=stages,
@@ -208,6 +228,25 @@ def _amounts(record: RunRecord, result: ResultRecord) -> Iterator[Amount]:
     }
     for metric, (before, after) in found.items():
         yield Amount(name=NAMES[metric], before=before, after=after, limit=limits.get(metric.value))
+
+
+def _latency(record: RunRecord, measured: tuple[Latency, ...]) -> Iterator[Amount]:
+    """The latency that the run was cut to, else the first that is known."""
+    for each in measured[:1]:
+        limits = [cap.limit for cap in record.budget.caps if is_of_latency(cap.metric)]
+        faster = () if each.faster is None else (f"{each.faster} (95 %)",)
+        yield Amount(
+            name="latency",
+            before=None if each.whole is None else round(FEMTOSECONDS * each.whole),
+            after=round(FEMTOSECONDS * each.seconds),
+            limit=limits[0] if limits and each.source is None else None,
+            spell=_spell_femtoseconds,
+            notes=(*faster, ", ".join(each.setting.under)),
+        )
+
+
+def _spell_femtoseconds(number: int) -> str:
+    return milliseconds(number / FEMTOSECONDS)
 
 
 def _counters(result: ResultRecord) -> Iterator[CounterRow]:

@@ -1,0 +1,303 @@
+"""What reports say of latencies: of one run, and as curves over several."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from latency_samples import MACHINE, latency, measured, printed, whole
+from run_samples import BUDGET, NETWORK, PLAN, record, result
+
+from ap_core.errors import UsageError
+from ap_core.report.bench_file import BenchFile
+from ap_core.report.caps import distance, limit_in_full, limit_text
+from ap_core.report.html import render_report, render_targets
+from ap_core.report.latency import milliseconds
+from ap_core.report.targets import targets_page
+from ap_core.runs.directory import RunDirectory
+from ap_core.runs.records import BudgetRecord, CapRecord, RunRecord
+
+FOUR = 4 * 10**12
+"""Four milliseconds, in femtoseconds."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Documents of a run that is in no directory."""
+
+    held: RunRecord
+    path: Path = Path("runs/one")
+
+    def record(self):
+        return self.held
+
+    def network(self):
+        return NETWORK
+
+    def plan(self):
+        return PLAN
+
+    def training(self):
+        return None
+
+    def trials(self):
+        return ()
+
+    def decisions(self):
+        return ()
+
+
+def held(name="one", *, limit=48, **changes):
+    """A finished run of this name and cap of MACs. changes: of its result."""
+    budget = BudgetRecord(caps=(CapRecord(metric="macs", limit=limit),), band=0.005)
+    found = record(status="done", budget=budget, result=result(**({"macs": limit} | changes)))
+    return Held(held=found, path=Path("runs", name))
+
+
+def latency_cap(limit):
+    return CapRecord.model_construct(metric="latency", limit=limit)
+
+
+def curves(*runs, bench=None):
+    """Of every curve the title, and of every line the labels of its dots."""
+    found = targets_page(runs, beside=Path(), bench=bench).curves
+    return {
+        each.curve.title: {line.name: [dot.text for dot in line.dots] for line in each.curve.lines}
+        for each in found
+    }
+
+
+def notes(*runs, bench=None):
+    """What is said below the last curve."""
+    return " ".join(targets_page(runs, beside=Path(), bench=bench).curves[-1].notes)
+
+
+@pytest.fixture
+def bench_of(tmp_path, monkeypatch):
+    """Makes a file of `ap bench`, and reads it for the run called one."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(*results, runs=("runs/one",), **changes):
+        Path("bench.json").write_text(json.dumps(printed(*results, **changes)))
+        return BenchFile.read(Path("bench.json"), runs=[Path(run) for run in runs])
+
+    return made
+
+
+DASH, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
+
+NAME = "toy, pretrained weights ab, l2, solver"
+
+
+def test_a_run_that_was_cut_to_a_latency_shows_it_first_and_then_under_what():
+    budget = BudgetRecord(caps=(latency_cap(25 * 10**11),), band=0.005)
+    run = Held(held=record(status="done", budget=budget, result=result(latency=latency())))
+    page = render_report(run)
+    assert "<h1>toy within 2.500 ms</h1>" in page
+    assert "at most 2.5 ms a pass, and at most 0.500 % below" in page
+    assert '<div class="name">latency</div>' in page
+    assert '<div class="big">2.000 ms <small>of 4.000 ms</small></div>' in page
+    assert '50.0 % left · <span class="ok">20.0 % below</span> the cap of 2.500 ms' in page
+    assert "2.00 times as fast, 1.90 to 2.20 (95 %)" in page
+    assert "cpu, fp32, batch 1, contiguous, eager, 1 thread" in page
+    assert "2 cores of Model T, python 3.11, torch 2.0, Linux" in page
+    assert "Cuts that were measured on the way to this one: 7." in page
+
+
+def test_a_run_without_a_latency_says_nothing_of_it():
+    page = render_report(held())
+    assert "atency" not in page.replace("Measure its latency on this machine", "")
+
+
+def test_a_latency_over_its_cap_cannot_be_missed():
+    budget = BudgetRecord(caps=(latency_cap(10**12),), band=0.005)
+    run = Held(held=record(status="done", budget=budget, result=result(latency=latency())))
+    assert '<span class="bad">100.0 % OVER</span> the cap of 1.000 ms' in render_report(run)
+
+
+def test_caps_are_spelled_in_their_own_units():
+    macs = CapRecord(metric="macs", limit=2_049_504)
+    assert limit_text(macs) == "2.050 M MACs"
+    assert limit_in_full(macs) == "2,049,504 MACs"
+    assert limit_text(latency_cap(FOUR)) == "4.000 ms"
+    assert limit_in_full(latency_cap(FOUR)) == "4 ms a pass"
+
+
+def test_the_distance_from_a_cap_is_of_what_the_cap_limits():
+    cut = result(macs=48, params=5, latency=latency(seconds=0.003))
+    assert distance(CapRecord(metric="macs", limit=50), cut) == "4.0 % below"
+    assert distance(CapRecord(metric="params", limit=10), cut) == "50.0 % below"
+    assert distance(latency_cap(FOUR), cut) == "25.0 % below"
+    assert distance(latency_cap(FOUR), result()) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0015022, "1.502 ms"), (12.5, "12500 ms"), (0.0000123456, "0.01235 ms")],
+)
+def test_times_have_four_digits(seconds, text):
+    assert milliseconds(seconds) == text
+
+
+def test_runs_with_latencies_are_drawn_over_milliseconds_too():
+    runs = (
+        held(latency=latency()),
+        held("two", limit=24, latency=latency(seconds=0.001, base_seconds=0.005)),
+    )
+    assert curves(*runs) == {
+        "Accuracy by MACs": {NAME: ["24", "48", "whole"]},
+        "Accuracy by latency": {NAME: ["24", "48", "whole"]},
+    }
+    chart = targets_page(runs, beside=Path()).curves[1].curve
+    assert chart.summary == (
+        f"{NAME}, 48: 2 ms, 80; {NAME}, 24: 1 ms, 80; {NAME}, whole: 4.5 ms, 90"
+    )
+    assert "beside the whole network: compare how many times as fast" in notes(*runs)
+
+
+def test_a_row_shows_the_latency_and_how_many_times_as_fast_it_is():
+    page = render_targets((held(latency=latency()), held("two", limit=24)), beside=Path())
+    assert '<th scope="col" class="n">latency</th>' in page
+    assert (
+        '<td class="n">2.000 ms<br><span class="soft">of 4.000 ms</span>'
+        f'<br><span class="soft">2.00 {TIMES} (1.90{DASH}2.20)</span></td>'
+    ) in page
+    assert f'<td class="n">{DASH}</td>' in page
+
+
+def test_runs_without_any_latency_have_neither_a_curve_nor_a_column():
+    page = render_targets((held(), held("two", limit=24)), beside=Path())
+    assert "latency" not in page
+
+
+def test_a_run_without_a_latency_is_named_below_the_curve():
+    runs = (held(latency=latency()), held("two", limit=24))
+    assert curves(*runs)["Accuracy by latency"] == {NAME: ["48", "whole"]}
+    assert notes(*runs).endswith("Without a latency under this setting, and so not here: runs/two.")
+
+
+def test_where_a_run_has_no_accuracy_the_value_that_was_kept_is_drawn():
+    runs = (held(latency=latency()), held("two", limit=24, latency=latency(), quality=None))
+    assert "Value kept by latency" in curves(*runs)
+
+
+def test_what_was_measured_under_other_settings_has_a_curve_and_a_column_of_its_own():
+    runs = (held(latency=latency()), held("two", limit=24, latency=latency(batch_size=8)))
+    assert curves(*runs) == {
+        "Accuracy by MACs": {NAME: ["24", "48", "whole"]},
+        "Accuracy by latency, batch 1": {NAME: ["48", "whole"]},
+        "Accuracy by latency, batch 8": {NAME: ["24", "whole"]},
+    }
+    page = render_targets(runs, beside=Path())
+    assert '<th scope="col" class="n">latency, batch 8</th>' in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"machine": MACHINE | {"processors": "4"}}, ["2 cores of Model T", "4 cores of Model T"]),
+        ({"machine": MACHINE | {"torch": "2.1"}}, ["torch 2.0", "torch 2.1"]),
+        ({"machine": MACHINE | {"platform": ""}}, ["Linux", "otherwise"]),
+        ({"threads": None}, ["1 thread", "2 threads"]),
+        ({"memory_format": "channels-last"}, ["contiguous", "channels-last"]),
+        ({"device": "cuda"}, ["cpu, 1 thread", "cuda:0, Card A, cuda 12.4"]),
+    ],
+)  # fmt: skip
+def test_other_machines_and_other_settings_are_never_on_one_curve(changes, names):
+    runs = (held(latency=latency()), held("two", limit=24, latency=latency(**changes)))
+    assert list(targets_page(runs, beside=Path()).settings.values()) == names
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"machine": MACHINE | {"load": "1.50", "processor_mhz": "3000", "ap-core": "0.2.0"}},
+        {"machine": MACHINE | {"gpu 0": "Card B", "cuda": "13.0", "onnxruntime": "1.2"}},
+        {"threads": None, "machine": MACHINE | {"threads": "1"}},
+    ],
+)
+def test_what_no_latency_depends_on_does_not_part_runs(changes):
+    runs = (held(latency=latency()), held("two", limit=24, latency=latency(**changes)))
+    assert list(targets_page(runs, beside=Path()).settings.values()) == [""]
+
+
+def test_clocks_of_the_moment_do_not_part_gpus():
+    cool = MACHINE | {"gpu 0": "Card A, 1200 MHz of 1980 MHz, driver 5"}
+    of_card = {"device": "cuda:0", "threads": None}
+    runs = (
+        held(latency=latency(**of_card)),
+        held("two", limit=24, latency=latency(**of_card, machine=cool)),
+    )
+    assert list(targets_page(runs, beside=Path()).settings.values()) == [""]
+
+
+def test_a_file_of_bench_puts_runs_and_their_whole_network_on_the_curve(bench_of):
+    bench = bench_of(whole(), measured("runs/one"), measured("runs/two", macs=24, median=0.002))
+    runs = (held(), held("two", limit=24))
+    chart = targets_page(runs, beside=Path(), bench=bench).curves[1].curve
+    assert chart.summary == (
+        f"{NAME}, 48: 3 ms, 80; {NAME}, 24: 2 ms, 80; {NAME}, whole: 4.5 ms, 90"
+    )
+    assert "Those of bench.json were measured in the same rounds." in notes(*runs, bench=bench)
+    page = render_targets(runs, beside=Path(), bench=bench)
+    assert '3.000 ms<br><span class="soft">of 4.500 ms</span>' in page
+    assert f"1.50 {TIMES} (1.40{DASH}1.70)" in page
+
+
+def test_runs_are_found_in_the_file_however_their_path_is_spelled(bench_of, tmp_path):
+    bench = bench_of(measured("./runs/../runs/one/"))
+    there = Held(held=held().held, path=tmp_path / "runs" / "one")
+    assert "Accuracy by latency" in curves(there, bench=bench)
+
+
+def test_speed_ups_over_another_network_than_the_whole_one_are_not_shown(bench_of):
+    first = measured("other", macs=70, params=7, ratio=1.0, ratio_interval=None)
+    bench = bench_of(first, whole(ratio=0.5, ratio_interval=(0.4, 0.6)), measured("runs/one"))
+    page = render_targets((held(), held("two", limit=24)), beside=Path(), bench=bench)
+    assert '<td class="n">3.000 ms<br><span class="soft">of 4.500 ms</span></td>' in page
+
+
+def test_without_the_whole_network_its_time_is_left_out(bench_of):
+    bench = bench_of(measured("runs/one", ratio=1.0, ratio_interval=None))
+    assert curves(held(), bench=bench)["Accuracy by latency"] == {NAME: ["48"]}
+    page = render_report(held(), bench=bench)
+    assert '<div class="big">3.000 ms</div>' in page
+    assert f'<td class="n">{DASH}</td><td class="n">3.000 ms</td>' in page
+
+
+def test_a_run_keeps_its_own_latency_before_that_of_a_file(bench_of):
+    results = (whole(), measured("runs/one"), measured("runs/two", macs=24, median=0.001))
+    bench = bench_of(*results)
+    runs = (held(latency=latency()), held("two", limit=24))
+    chart = targets_page(runs, beside=Path(), bench=bench).curves[1].curve
+    assert chart.summary.startswith(f"{NAME}, 48: 2 ms, 80; {NAME}, 24: 1 ms, 80;")
+
+
+def test_every_combination_of_a_file_is_a_row_of_the_page_of_one_run(bench_of):
+    more = {"batch_size": 8}
+    bench = bench_of(whole(), measured("runs/one"), whole(**more), measured("runs/one", **more))
+    page = render_report(held(latency=latency(batch_size=4)), bench=bench)
+    for batch, source in ((1, "bench.json"), (8, "bench.json"), (4, "")):
+        assert f"cpu, fp32, batch {batch}, contiguous, eager, 1 thread</th>" in page
+        assert (source in page) is True
+    assert '<div class="big">2.000 ms <small>of 4.000 ms</small></div>' in page
+
+
+def test_a_file_of_a_network_that_the_run_no_longer_holds_is_refused(bench_of):
+    bench = bench_of(measured("runs/one", macs=40))
+    with pytest.raises(UsageError) as caught:
+        targets_page((held(),), beside=Path(), bench=bench)
+    assert caught.value.message == "bench.json is of another network than runs/one holds now"
+    assert caught.value.hint == "measure it again"
+
+
+def test_networks_whose_macs_are_not_known_are_taken(bench_of):
+    bench = bench_of(measured("runs/one", macs=None, params=None))
+    assert "Accuracy by latency" in curves(held(), bench=bench)
+
+
+def test_a_real_run_directory_can_hold_a_latency(tmp_path):
+    with RunDirectory.create(tmp_path / "one", model="toy", budget=BUDGET) as run:
+        run.write_record(record(status="done", result=result(latency=latency())))
+    found = RunDirectory.open(tmp_path / "one")
+    assert "Accuracy by latency" in curves(found)
