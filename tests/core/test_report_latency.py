@@ -1,12 +1,12 @@
 """What reports say of latencies: of one run, and as curves over several."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from held_runs import Held
 from latency_samples import MACHINE, latency, measured, printed, whole
-from run_samples import BUDGET, NETWORK, PLAN, record, result
+from run_samples import BUDGET, record, result
 
 from ap_core.errors import UsageError
 from ap_core.report.bench_file import BenchFile
@@ -15,36 +15,10 @@ from ap_core.report.html import render_report, render_targets
 from ap_core.report.latency import milliseconds
 from ap_core.report.targets import targets_page
 from ap_core.runs.directory import RunDirectory
-from ap_core.runs.records import BudgetRecord, CapRecord, RunRecord
+from ap_core.runs.records import BudgetRecord, CapRecord
 
 FOUR = 4 * 10**12
 """Four milliseconds, in femtoseconds."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """Documents of a run that is in no directory."""
-
-    held: RunRecord
-    path: Path = Path("runs/one")
-
-    def record(self):
-        return self.held
-
-    def network(self):
-        return NETWORK
-
-    def plan(self):
-        return PLAN
-
-    def training(self):
-        return None
-
-    def trials(self):
-        return ()
-
-    def decisions(self):
-        return ()
 
 
 def held(name="one", *, limit=48, **changes):
@@ -157,7 +131,7 @@ def test_runs_with_latencies_are_drawn_over_milliseconds_too():
 
 def test_a_row_shows_the_latency_and_how_many_times_as_fast_it_is():
     page = render_targets((held(latency=latency()), held("two", limit=24)), beside=Path())
-    assert '<th scope="col" class="n">latency</th>' in page
+    assert '<th scope="col" class="n long">latency</th>' in page
     assert (
         '<td class="n">2.000 ms<br><span class="soft">of 4.000 ms</span>'
         f'<br><span class="soft">2.00 {TIMES} (1.90{DASH}2.20)</span></td>'
@@ -176,6 +150,11 @@ def test_a_run_without_a_latency_is_named_below_the_curve():
     assert notes(*runs).endswith("Without a latency under this setting, and so not here: runs/two.")
 
 
+def test_of_many_runs_without_a_latency_some_are_named():
+    runs = [held(latency=latency()), *(held(f"run{n}", limit=40 - n) for n in range(5))]
+    assert notes(*runs).endswith("so not here: runs/run0, runs/run1, runs/run2 and 2 more.")
+
+
 def test_where_a_run_has_no_accuracy_the_value_that_was_kept_is_drawn():
     runs = (held(latency=latency()), held("two", limit=24, latency=latency(), quality=None))
     assert "Value kept by latency" in curves(*runs)
@@ -189,7 +168,7 @@ def test_what_was_measured_under_other_settings_has_a_curve_and_a_column_of_its_
         "Accuracy by latency, batch 8": {NAME: ["24", "whole"]},
     }
     page = render_targets(runs, beside=Path())
-    assert '<th scope="col" class="n">latency, batch 8</th>' in page
+    assert '<th scope="col" class="n long">latency, batch 8</th>' in page
 
 
 @pytest.mark.parametrize(

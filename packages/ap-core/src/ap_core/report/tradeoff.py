@@ -15,6 +15,7 @@ from ap_core.report.settings import Setting
 from ap_core.runs.records import ResultRecord, RunRecord
 
 DIGEST_LENGTH = 8
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,4 +167,8 @@ def _notes(runs: Sequence[CurveRun], there: Sequence[CurveRun], setting: Setting
         )
     missing = [str(run.path) for run in runs if setting not in run.latencies]
     if missing:
-        yield f"Without a latency under this setting, and so not here: {', '.join(missing)}."
+        named, more = ", ".join(missing[:MOST_NAMED]), len(missing) - MOST_NAMED
+        yield (
+            f"Without a latency under this setting, and so not here: {named}"
+            f"{f' and {more} more' if more > 0 else ''}."
+        )
