@@ -3,8 +3,8 @@
 from ap_core.runs.records import LatencyRecord
 
 MACHINE = {
-    "processor": "Model T", "processors": "2", "torch": "2.0", "python": "3.11",
-    "platform": "Linux", "ap-core": "0.1.0", "threads": "2", "load": "0.10",
+    "processor": "Model T", "processors": "2", "torch": "2.0", "timm": "1.0",
+    "python": "3.11", "platform": "Linux", "ap-core": "0.1.0", "threads": "2", "load": "0.10",
     "processor_mhz": "2400", "gpu 0": "Card A, 300 MHz of 1980 MHz, driver 5", "cuda": "12.4",
 }  # fmt: skip
 

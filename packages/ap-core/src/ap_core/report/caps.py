@@ -2,43 +2,46 @@
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
-from ap_core.report.amounts import amount, below, integer
-from ap_core.report.latency import milliseconds
-from ap_core.runs.records import CapRecord, ResultRecord
-
-LATENCY = "latency"
-
-FEMTOSECONDS = 10**15
-"""In a second: latencies are limited in whole femtoseconds."""
-
-
-def is_of_latency(metric: str) -> bool:
-    """Whether a cap of this metric limits the latency."""
-    return metric == LATENCY
+from ap_core.report.amounts import below, integer, percent
+from ap_core.report.tables import SECOND, SHOWN
+from ap_core.runs.records import BudgetRecord, CapRecord, ResultRecord
 
 
 def limit_text(cap: CapRecord) -> str:
     """Limit in short: "2.050 M MACs", "4.000 ms"."""
-    if is_of_latency(cap.metric):
-        return milliseconds(cap.limit / FEMTOSECONDS)
-    return f"{amount(cap.limit)} {NAMES[Metric(cap.metric)]}"
+    metric = Metric(cap.metric)
+    shown = SHOWN[metric](cap.limit)
+    return shown if metric is Metric.LATENCY else f"{shown} {NAMES[metric]}"
 
 
-def limit_in_full(cap: CapRecord) -> str:
-    """Limit without rounding: "2,049,504 MACs", "4 ms a pass"."""
-    if is_of_latency(cap.metric):
-        return f"{1000 * cap.limit / FEMTOSECONDS:.12g} ms a pass"
-    return f"{integer(cap.limit)} {NAMES[Metric(cap.metric)]}"
+def budget_in_full(budget: BudgetRecord) -> str:
+    """All caps, and the band, which is of counts alone."""
+    caps = " and ".join(map(_in_full, budget.caps))
+    if any(cap.metric == Metric.LATENCY.value for cap in budget.caps):
+        return f"at most {caps}"
+    return f"at most {caps}, and at most {percent(budget.band, 3)} below"
 
 
 def distance(cap: CapRecord, result: ResultRecord) -> str:
     """How far below a cap a network is; "" where that is not known."""
-    got = _spent(cap, result)
+    got = _spent(Metric(cap.metric), result)
     return "" if got is None else below(cap.limit, got)
 
 
-def _spent(cap: CapRecord, result: ResultRecord) -> int | None:
-    if is_of_latency(cap.metric):
-        found = result.latency
-        return None if found is None else round(FEMTOSECONDS * found.seconds)
-    return result.macs if cap.metric == Metric.MACS.value else result.params
+def _in_full(cap: CapRecord) -> str:
+    """Limit without rounding: "2,049,504 MACs", "4.0625 ms a pass"."""
+    metric = Metric(cap.metric)
+    if metric is Metric.LATENCY:
+        return f"{1000 * cap.limit / SECOND:.12g} ms a pass"
+    return f"{integer(cap.limit)} {NAMES[metric]}"
+
+
+def _spent(metric: Metric, result: ResultRecord) -> int | None:
+    match metric:
+        case Metric.MACS:
+            return result.macs
+        case Metric.PARAMS:
+            return result.params
+        case Metric.LATENCY:
+            found = result.latency
+            return None if found is None else round(SECOND * found.seconds)

@@ -10,9 +10,9 @@ from ap_core.report import amounts, bars
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.bench_file import BenchFile
 from ap_core.report.documents import Documents
-from ap_core.report.latency import milliseconds
 from ap_core.report.page import flattened, gap_text, run_page, strategy_text
 from ap_core.report.summary import KINDS, by_kind, by_layer, by_stage, group_widths, total
+from ap_core.report.tables import SECOND
 from ap_core.report.targets import targets_page
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _environment() -> "Environment":
         "below": amounts.below,
         "duration": amounts.duration,
         "integer": amounts.integer,
-        "milliseconds": milliseconds,
+        "time_taken": lambda seconds: amounts.time_taken(round(SECOND * seconds)),
         "percent": amounts.percent,
         "flattened": lambda document: list(flattened(document)),
         "gap_text": gap_text,

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import floor, log10
 from pathlib import Path
 
 from ap_core.errors import UsageError
@@ -45,12 +44,6 @@ Latencies = Mapping[Setting, Latency]
 """Latencies of one run."""
 
 
-def milliseconds(seconds: float) -> str:
-    """Time to four digits: "1.502 ms"."""
-    digits = max(0, 3 - floor(log10(1000 * seconds)))
-    return f"{1000 * seconds:.{digits}f} ms"
-
-
 def latencies(
     path: Path, record: RunRecord, result: ResultRecord, bench: BenchFile | None
 ) -> Latencies:
@@ -59,9 +52,20 @@ def latencies(
     Raises: UsageError where the file is of another network than the run's.
     """
     own = () if result.latency is None else (_own(result.latency),)
-    measured = () if bench is None else _of_file(path, record, result, bench)
+    found = {each.setting: each for each in own}
+    return found | {
+        setting: each
+        for setting, each in latencies_in(bench, path, record, result).items()
+        if setting not in found
+    }
+
+
+def latencies_in(
+    bench: BenchFile | None, path: Path, record: RunRecord, result: ResultRecord
+) -> Latencies:
+    """Those of a file alone. Raises: UsageError."""
     found: dict[Setting, Latency] = {}
-    for each in (*own, *measured):
+    for each in () if bench is None else _of_file(path, record, result, bench):
         found.setdefault(each.setting, each)
     return found
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from ap_core.budget import NAMES
 from ap_core.network import Metric
 from ap_core.plan import digest, dropped_blocks
-from ap_core.report.amounts import amount, percent
+from ap_core.report.amounts import amount, percent, time_taken
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.bench_file import BenchFile
-from ap_core.report.caps import FEMTOSECONDS, is_of_latency, limit_in_full, limit_text
+from ap_core.report.caps import budget_in_full, limit_text
 from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
-from ap_core.report.latency import Latency, latencies, milliseconds
+from ap_core.report.latency import Latency, latencies
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
+from ap_core.report.tables import SECOND
 from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
@@ -89,7 +90,7 @@ class Outcome:
 class RunPage:
     """Everything that the page of a run shows.
 
-    limits, limits_in_full: of the budget.
+    limits, budget: the caps in short, and in full.
     data, data_record: the images, in short and as the run keeps them.
     outcome: None where it is not finished.
     """
@@ -99,7 +100,7 @@ class RunPage:
     record: RunRecord
     alarms: tuple[Alarm, ...]
     limits: str
-    limits_in_full: str
+    budget: str
     options: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
     data_record: tuple[tuple[str, str], ...]
@@ -126,7 +127,7 @@ def run_page(run: Documents, bench: BenchFile | None = None) -> RunPage:
         record=record,
         alarms=tuple(_alarms(run, record, trials)),
         limits=" and ".join(map(limit_text, record.budget.caps)),
-        limits_in_full=" and ".join(map(limit_in_full, record.budget.caps)),
+        budget=budget_in_full(record.budget),
         options=tuple(flattened(record.options)),
         data=tuple(_data_facts(record.data or {})),
         data_record=tuple(flattened(record.data or {})),
@@ -232,21 +233,17 @@ def _amounts(record: RunRecord, result: ResultRecord) -> Iterator[Amount]:
 
 def _latency(record: RunRecord, measured: tuple[Latency, ...]) -> Iterator[Amount]:
     """The latency that the run was cut to, else the first that is known."""
+    limits = {cap.metric: cap.limit for cap in record.budget.caps}
     for each in measured[:1]:
-        limits = [cap.limit for cap in record.budget.caps if is_of_latency(cap.metric)]
         faster = () if each.faster is None else (f"{each.faster} (95 %)",)
         yield Amount(
-            name="latency",
-            before=None if each.whole is None else round(FEMTOSECONDS * each.whole),
-            after=round(FEMTOSECONDS * each.seconds),
-            limit=limits[0] if limits and each.source is None else None,
-            spell=_spell_femtoseconds,
+            name=NAMES[Metric.LATENCY],
+            before=None if each.whole is None else round(SECOND * each.whole),
+            after=round(SECOND * each.seconds),
+            limit=limits.get(Metric.LATENCY.value) if each.source is None else None,
+            spell=time_taken,
             notes=(*faster, ", ".join(each.setting.under)),
         )
-
-
-def _spell_femtoseconds(number: int) -> str:
-    return milliseconds(number / FEMTOSECONDS)
 
 
 def _counters(result: ResultRecord) -> Iterator[CounterRow]:

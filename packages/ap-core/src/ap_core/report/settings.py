@@ -6,15 +6,22 @@ from typing import Self
 
 from ap_core.report.amounts import counted
 
-CPU = "cpu"
-ONNXRUNTIME = "onnxruntime"
+CPU, CUDA, AUTO = "cpu", "cuda:", "auto"
+GPU = "gpu "
+"""Begins the names of a machine's accelerators; their numbers are those of devices."""
+
+OF_TORCH = ("eager", "compile")
+"""Backends that need nothing but torch."""
 
 OF_THE_MOMENT = ("load", "processor_mhz")
-ASKED = ("threads",)
+TOLD_APART = ("threads", "machine", "byteorder")
+"""What the settings, or the processor's name, say already."""
+
 OF_NO_MATTER = (
-    "machine", "byteorder", "accelerate", "numpy", "onnx", "optuna", "torch-pruning",
+    "platform", "python", "accelerate", "numpy", "onnx", "onnxscript", "optuna", "torch-pruning",
+    "torchvision",
 )  # fmt: skip
-"""What of a machine a latency does not depend on, or not always; so with the versions of ap."""
+"""What latencies are not told apart by, as they are not where budgets of latency are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,8 @@ class Setting:
 
         threads: None for as many as torch takes, which the machine may know.
         """
-        full = "cuda:0" if device == "cuda" else device
+        first = device == "cuda" or (device == AUTO and f"{GPU}0" in machine)
+        full = f"{CUDA}0" if first else device
         default = machine.get("threads", "")
         if threads is None and full == CPU and default.isdecimal():
             threads = int(default)
@@ -82,14 +90,15 @@ class Setting:
 
 
 def _deciding(machine: Mapping[str, str], *, device: str, backend: str) -> dict[str, str]:
-    """What of a machine a latency depends on."""
-    idle = {*OF_THE_MOMENT, *ASKED, *OF_NO_MATTER}
+    """What of a machine a latency depends on; what is not known here, does."""
+    idle = {*OF_THE_MOMENT, *TOLD_APART, *OF_NO_MATTER}
     idle |= {name for name in machine if name.startswith("ap-")}
-    own = device.replace("cuda:", "gpu ")
-    idle |= {name for name in machine if name.startswith("gpu ") and name != own}
     if device == CPU:
-        idle.add("cuda")
-    if backend != ONNXRUNTIME:
+        idle |= {name for name in machine if name == "cuda" or name.startswith(GPU)}
+    elif device.startswith(CUDA):
+        own = device.replace(CUDA, GPU)
+        idle |= {name for name in machine if name.startswith(GPU) and name != own}
+    if backend in OF_TORCH:
         idle.add("onnxruntime")
     return {name: value for name, value in machine.items() if name not in idle}
 
@@ -101,10 +110,7 @@ def _words_of(machine: Mapping[str, str]) -> Iterator[str]:
         cores, processor = left.pop("processors", ""), left.pop("processor")
         yield f"{cores} cores of {processor}" if cores else processor
     for name in tuple(left):
-        if name.startswith("gpu "):
+        if name.startswith(GPU):
             # What follows the name are clocks of the moment, and the driver.
             yield left.pop(name).partition(",")[0]
-    platform = left.pop("platform", "")
     yield from (f"{name} {value}" for name, value in left.items())
-    if platform:
-        yield platform

@@ -10,7 +10,7 @@ from ap_core.report.amounts import shorten
 from ap_core.report.bench_file import BenchFile
 from ap_core.report.caps import distance
 from ap_core.report.documents import Documents
-from ap_core.report.latency import latencies, told_apart
+from ap_core.report.latency import latencies, latencies_in, told_apart
 from ap_core.report.settings import Setting
 from ap_core.report.tradeoff import CurveRun, TradeOff, cost_curve, latency_curve, series_of
 from ap_core.runs.directory import REPORT
@@ -79,13 +79,15 @@ def _drawn(
 ) -> Iterator[CurveRun]:
     every = series_of([(record, result) for _, record, result in done])
     for series, (path, record, result) in zip(every, done, strict=True):
+        known = latencies(path, record, result, bench)
         yield CurveRun(
             path=path,
             series=series,
             budget=spell_budget(record.budget),
             record=record,
             result=result,
-            latencies=latencies(path, record, result, bench),
+            latencies=known,
+            together={**known, **latencies_in(bench, path, record, result)},
         )
 
 

@@ -20,7 +20,11 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRun:
-    """One run. series: runs of one are joined. budget: the label of its point."""
+    """One run. series: runs of one are joined. budget: the label of its point.
+
+    latencies: what the run itself knows, then a file; together: the other way round, as what a file
+    holds was measured in the same rounds.
+    """
 
     path: Path
     series: str
@@ -28,6 +32,7 @@ class CurveRun:
     record: RunRecord
     result: ResultRecord
     latencies: Latencies
+    together: Latencies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +66,16 @@ def latency_curve(runs: Sequence[CurveRun], setting: Setting, *, name: str) -> T
 
     name: of the setting; "" where there is no other.
     """
-    there = [run for run in runs if setting in run.latencies]
+    there = [run for run in runs if setting in run.together]
 
     def taken(run: CurveRun) -> float:
-        return 1000 * run.latencies[setting].seconds
+        return 1000 * run.together[setting].seconds
 
     def whole(members: Sequence[CurveRun]) -> float | None:
-        """Median of what it took beside each of them: it is one network."""
-        known = [run.latencies[setting].whole for run in members]
-        times = [each for each in known if each is not None]
+        """Median of what it took beside each of them: it is one network. A file goes first."""
+        found = [run.together[setting] for run in members]
+        filed = any(each.source for each in found)
+        times = [each.whole for each in found if each.whole and filed == bool(each.source)]
         return 1000 * median(times) if times else None
 
     return TradeOff(
@@ -93,9 +99,11 @@ def series_of(runs: Sequence[tuple[RunRecord, ResultRecord]]) -> Iterator[str]:
     seen: Counter[tuple[str, object]] = Counter()
     for record, result in runs:
         weights = record.weights
+        limited = any(cap.metric == Metric.LATENCY.value for cap in record.budget.caps)
         name = (
             f"{record.model}, {weights.origin} weights {weights.sha256[:DIGEST_LENGTH]}, "
             f"{result.importance}, {result.strategist}"
+            f"{', cut to a latency' if limited else ''}"
             f"{', fine-tuned' if record.finetuned else ''}"
         )
         seen[name, record.budget.caps] += 1
@@ -156,16 +164,19 @@ def _unit(runs: Sequence[CurveRun], *, by_params: bool) -> tuple[int, str]:
 
 def _notes(runs: Sequence[CurveRun], there: Sequence[CurveRun], setting: Setting) -> Iterator[str]:
     yield f"Median times of a pass; {setting}."
-    sources = Counter(run.latencies[setting].source for run in there)
+    found = [run.together[setting] for run in there]
+    sources = dict.fromkeys(each.source for each in found)
     for path in sources:
         if path is not None:
             yield f"Those of {path} were measured in the same rounds."
-    if sources[None] and len(there) > 1:
+    if any(run.latencies[setting] != run.together[setting] for run in there):
+        yield "What the runs that were cut to a latency came to then is in the table."
+    if len({(each.source, each.whole) for each in found}) > 1:
         yield (
-            "Each run that was cut to a latency was measured on its own, beside the whole network: "
-            "compare how many times as fast they are rather than their times."
+            "They were not all measured at one time, and a machine is faster at one time than at "
+            "another: compare how many times as fast as the whole network they are."
         )
-    missing = [str(run.path) for run in runs if setting not in run.latencies]
+    missing = [str(run.path) for run in runs if setting not in run.together]
     if missing:
         named, more = ", ".join(missing[:MOST_NAMED]), len(missing) - MOST_NAMED
         yield (
