@@ -141,7 +141,7 @@ def test_the_page_has_the_tables_the_chart_and_the_searches(compared) -> None:
     assert "<script" not in page
     assert "10 of 10 cells" in page
     assert 'id="contender-chart-title"' in page
-    assert 'id="search-1-title"' in page
+    assert 'id="search-1-wide-title"' in page
     assert page.count("<table") == 4
     assert "Random weights." in page
     assert "2 cells missed their budget" in page

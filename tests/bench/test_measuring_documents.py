@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,6 +16,7 @@ from ap_bench.measuring.plot import draw
 from ap_bench.measuring.view import show_bench
 from ap_core.console import Console
 from ap_core.errors import UsageError
+from ap_core.report.bench_file import BenchFile
 
 
 def test_the_document_holds_the_machine_and_all_rounds(invented):
@@ -32,6 +34,17 @@ def test_the_document_holds_the_machine_and_all_rounds(invented):
         "throughput": 480.0, "memory": 5000, "memory_kind": "tensors", "ratio": 1.6,
         "ratio_interval": [1.5, 1.7], "outliers": 1, "denormals": None, "rounds": [0.002] * 6,
     }  # fmt: skip
+
+
+def test_a_report_reads_the_document(invented, tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(bench_document(invented)))
+    found = BenchFile.read(path, runs=[Path("cut")])
+    assert found.machine["processor"] == "Model T"
+    assert [[(each.name, each.batch_size) for each in group] for group in found.groups] == [
+        [("whole", 1), ("cut", 1)], [("whole", 8), ("cut", 8)],
+    ]  # fmt: skip
+    assert found.groups[0][1].ratio_interval == (1.5, 1.7)
 
 
 def test_the_table_has_a_line_for_every_result(invented):

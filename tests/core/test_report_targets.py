@@ -30,8 +30,8 @@ def finished(tmp_path, monkeypatch):
 
 def lines(*runs):
     """Labels of the dots of every line of the chart."""
-    chart = targets_page(runs, beside=Path()).curve
-    return {line.name: [dot.label for dot in line.dots] for line in chart.lines}
+    chart = targets_page(runs, beside=Path()).curves[0].curve
+    return {line.name: [dot.text for dot in line.dots] for line in chart.lines}
 
 
 def test_a_run_that_was_trained_again_shows_what_it_came_to(finished):
@@ -42,10 +42,10 @@ def test_a_run_that_was_trained_again_shows_what_it_came_to(finished):
 
 
 def test_costs_are_drawn_in_the_unit_of_the_largest_network(finished):
-    chart = targets_page((finished("one"),), beside=Path()).curve
-    assert (chart.x_label, chart.lines[0].dots[-1].label) == ("MACs", "whole")
+    chart = targets_page((finished("one"),), beside=Path()).curves[0].curve
+    assert (chart.x_label, chart.lines[0].dots[-1].text) == ("MACs", "whole")
     large = finished("two", result=result(macs=48, base_macs=4_100_000))
-    assert targets_page((large,), beside=Path()).curve.x_label == "M MACs"
+    assert targets_page((large,), beside=Path()).curves[0].curve.x_label == "M MACs"
 
 
 def test_every_row_names_its_run(finished):

@@ -9,7 +9,7 @@ from ap_bench.ablations.charts import contender_chart, search_curves
 from ap_bench.ablations.document import AblationRecord
 from ap_bench.ablations.records import CellRecord
 from ap_bench.ablations.tables import cell_table, overall_table, target_table
-from ap_core.report import bars, curve
+from ap_core.report import bars
 from ap_core.report.page import flattened
 from ap_core.runs.directory import REPORT
 from ap_core.runs.files import write
@@ -63,5 +63,5 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"bars": bars, "curves": curve}
+    environment.globals |= {"bars": bars}
     return environment

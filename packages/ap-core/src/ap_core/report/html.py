@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING
 
 from ap_core.network import Network
 from ap_core.report import amounts, bars
-from ap_core.report import curve as curves
 from ap_core.report.bars import BarChart, stage_chart, width_chart
+from ap_core.report.bench_file import BenchFile
 from ap_core.report.documents import Documents
 from ap_core.report.page import flattened, gap_text, run_page, strategy_text
 from ap_core.report.summary import KINDS, by_kind, by_layer, by_stage, group_widths, total
+from ap_core.report.tables import SECOND
 from ap_core.report.targets import targets_page
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render_report(run: Documents) -> str:
-    """Page of one run. Raises: RunError where its documents are damaged."""
-    return _render("report.html.j2", page=run_page(run))
+def render_report(run: Documents, *, bench: BenchFile | None = None) -> str:
+    """Page of one run. bench: latencies besides its own.
+
+    Raises: RunError where its documents are damaged, UsageError where the file does not fit it.
+    """
+    return _render("report.html.j2", page=run_page(run, bench))
 
 
-def render_targets(runs: Sequence[Documents], *, beside: Path) -> str:
+def render_targets(
+    runs: Sequence[Documents], *, beside: Path, bench: BenchFile | None = None
+) -> str:
     """Page that compares several runs. beside: directory that the page will be in, for its links.
 
-    Raises: RunError.
+    bench: latencies besides the runs' own. Raises: RunError, UsageError.
     """
-    return _render("targets.html.j2", page=targets_page(runs, beside=beside))
+    return _render("targets.html.j2", page=targets_page(runs, beside=beside, bench=bench))
 
 
 def render_profile(network: Network) -> str:
@@ -74,10 +80,11 @@ def _environment() -> "Environment":
         "below": amounts.below,
         "duration": amounts.duration,
         "integer": amounts.integer,
+        "time_taken": lambda seconds: amounts.time_taken(round(SECOND * seconds)),
         "percent": amounts.percent,
         "flattened": lambda document: list(flattened(document)),
         "gap_text": gap_text,
         "strategy_text": strategy_text,
     }
-    environment.globals |= {"bars": bars, "curves": curves, "kinds_of_groups": KINDS}
+    environment.globals |= {"bars": bars, "kinds_of_groups": KINDS}
     return environment

@@ -1,17 +1,21 @@
 """What the page of one run shows: its documents, turned into values that a template can lay out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ap_core.budget import NAMES
 from ap_core.network import Metric
 from ap_core.plan import digest, dropped_blocks
-from ap_core.report.amounts import percent
+from ap_core.report.amounts import amount, percent, time_taken
 from ap_core.report.bars import BarChart, stage_chart, width_chart
+from ap_core.report.bench_file import BenchFile
+from ap_core.report.caps import budget_in_full, limit_text
 from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
+from ap_core.report.latency import Latency, latencies
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
+from ap_core.report.tables import SECOND
 from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
@@ -31,12 +35,18 @@ class Alarm:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """One metric before and after; limit: its cap, if it has one."""
+    """One metric before and after, in a unit that makes it an integer.
+
+    before: None where it is not known. limit: its cap, if it has one. spell: how it is written.
+    notes: what else to know of it.
+    """
 
     name: str
-    before: int
+    before: int | None
     after: int
     limit: int | None
+    spell: Callable[[int], str] = amount
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +73,7 @@ class Outcome:
 
     result: ResultRecord
     amounts: tuple[Amount, ...]
+    latencies: tuple[Latency, ...]
     counters: tuple[CounterRow, ...]
     qualities: tuple[QualityRow, ...]
     stages: tuple[Part, ...]
@@ -79,6 +90,7 @@ class Outcome:
 class RunPage:
     """Everything that the page of a run shows.
 
+    limits, budget: the caps in short, and in full.
     data, data_record: the images, in short and as the run keeps them.
     outcome: None where it is not finished.
     """
@@ -87,7 +99,8 @@ class RunPage:
     path: Path
     record: RunRecord
     alarms: tuple[Alarm, ...]
-    caps: tuple[tuple[str, int], ...]
+    limits: str
+    budget: str
     options: tuple[tuple[str, str], ...]
     data: tuple[tuple[str, str], ...]
     data_record: tuple[tuple[str, str], ...]
@@ -100,17 +113,21 @@ class RunPage:
     go_on: str
 
 
-def run_page(run: Documents) -> RunPage:
-    """Page of one run. Raises: RunError where its documents are damaged."""
+def run_page(run: Documents, bench: BenchFile | None = None) -> RunPage:
+    """Page of one run. bench: latencies besides its own.
+
+    Raises: RunError where its documents are damaged, UsageError where the file does not fit it.
+    """
     record, trials = run.record(), run.trials()
-    outcome = None if record.result is None else _outcome(run, record, record.result)
+    outcome = None if record.result is None else _outcome(run, record, record.result, bench)
     best = best_of(trials).number if trials else None
     return RunPage(
         title=record.model,
         path=run.path,
         record=record,
         alarms=tuple(_alarms(run, record, trials)),
-        caps=tuple((NAMES[Metric(cap.metric)], cap.limit) for cap in record.budget.caps),
+        limits=" and ".join(map(limit_text, record.budget.caps)),
+        budget=budget_in_full(record.budget),
         options=tuple(flattened(record.options)),
         data=tuple(_data_facts(record.data or {})),
         data_record=tuple(flattened(record.data or {})),
@@ -181,12 +198,16 @@ def _alarms(run: Documents, record: RunRecord, trials: tuple[Trial, ...]) -> Ite
         )
 
 
-def _outcome(run: Documents, record: RunRecord, result: ResultRecord) -> Outcome:
+def _outcome(
+    run: Documents, record: RunRecord, result: ResultRecord, bench: BenchFile | None
+) -> Outcome:
     network, plan = run.network(), run.plan()
+    measured = tuple(latencies(run.path, record, result, bench).values())
     stages = by_stage(network, plan.widths)
     return Outcome(
         result=result,
-        amounts=tuple(_amounts(record, result)),
+        amounts=(*_amounts(record, result), *_latency(record, measured)),
+        latencies=measured,
         counters=tuple(_counters(result)),
         qualities=tuple(_qualities(result)),
         stages=stages,
@@ -208,6 +229,21 @@ def _amounts(record: RunRecord, result: ResultRecord) -> Iterator[Amount]:
     }
     for metric, (before, after) in found.items():
         yield Amount(name=NAMES[metric], before=before, after=after, limit=limits.get(metric.value))
+
+
+def _latency(record: RunRecord, measured: tuple[Latency, ...]) -> Iterator[Amount]:
+    """The latency that the run was cut to, else the first that is known."""
+    limits = {cap.metric: cap.limit for cap in record.budget.caps}
+    for each in measured[:1]:
+        faster = () if each.faster is None else (f"{each.faster} (95 %)",)
+        yield Amount(
+            name=NAMES[Metric.LATENCY],
+            before=None if each.whole is None else round(SECOND * each.whole),
+            after=round(SECOND * each.seconds),
+            limit=limits.get(Metric.LATENCY.value) if each.source is None else None,
+            spell=time_taken,
+            notes=(*faster, ", ".join(each.setting.under)),
+        )
 
 
 def _counters(result: ResultRecord) -> Iterator[CounterRow]:
