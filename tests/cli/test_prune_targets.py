@@ -132,8 +132,9 @@ def test_a_target_that_a_kill_left_without_a_record_is_begun(tmp_path):
     start("70%,50%", tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         start("70%,50%", tmp_path / "stopped", At("searching (solver)", 1, stop))
-    (later,) = (p for p in (tmp_path / "stopped").iterdir() if not (p / "profile.json").exists())
-    (later / "run.json").unlink()
+    (later,) = (p for p in (tmp_path / "stopped").iterdir() if not (p / "scores").exists())
+    for name in ("run.json", "profile.json"):
+        (later / name).unlink()
     resume_all(tmp_path / "stopped", module=Net())
     assert plans(tmp_path / "stopped") == plans(tmp_path / "whole")
 

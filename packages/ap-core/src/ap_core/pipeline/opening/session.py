@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,7 +90,7 @@ def open_session(
     for operator in tracing.network.uncounted:
         progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
     _tell_groups(tracing.network, progress)
-    with watch.stage("time"):
+    with watch.stage("time") if options.stack else nullcontext():
         timed, network, options = timed_network(
             registry, options, subject, tracing, progress, before=before, known=known
         )
