@@ -1,26 +1,49 @@
 """`ap prune`, `profile`, `report`, `bench`, `demo`: the installed program, as a user runs it."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from ap_core.cli.main import run
 
 AP = Path(sys.executable).with_name("ap")
 SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32")
 RANDOM = ("--weights", "random")
 
 
-def ap(*arguments: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Done:
+    """What a command has said."""
+
+    stdout: str
+    stderr: str
+
+
+def installed(*arguments: str | Path, cwd: Path, code: int = 0) -> Done:
+    """The installed program, in a process of its own."""
     done = subprocess.run(
         [AP, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
     )
     assert done.returncode == code, done.stderr
-    return done
+    return Done(stdout=done.stdout, stderr=done.stderr)
+
+
+def ap(*arguments: str | Path, cwd: Path, code: int = 0) -> Done:
+    """The same program in this process, which has loaded what takes seconds to load."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(cwd):
+        found = run([*map(str, arguments)], environment=os.environ, out=out, err=err)
+    assert found == code, err.getvalue()
+    return Done(stdout=out.getvalue(), stderr=err.getvalue())
 
 
 def told_of_reloaded(what: str, place: Path) -> list[str]:
@@ -35,7 +58,7 @@ def told_of_reloaded(what: str, place: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def pruned(tmp_path_factory):
     place = tmp_path_factory.mktemp("pruned")
-    done = ap(
+    done = installed(
         "prune",
         *SMALL,
         *RANDOM,
@@ -253,7 +276,7 @@ def test_a_function_of_the_users_own_is_pruned(tmp_path: Path) -> None:
         "        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
         "        nn.Linear(64, 10))\n"
     )
-    done = ap(
+    done = installed(
         "prune",
         "--model",
         "mine:small",
@@ -328,7 +351,7 @@ def wait_for(met, running: "subprocess.Popen[bytes]") -> None:
 
 
 def test_the_demo_trains_prunes_and_reports(tmp_path: Path) -> None:
-    found = json.loads(ap("demo", "--output", "demo", "--json", cwd=tmp_path).stdout)
+    found = json.loads(installed("demo", "--output", "demo", "--json", cwd=tmp_path).stdout)
     assert found["accuracy"]["baseline"]["top1"] > 0.95
     assert found["macs"] <= found["target_macs"]
     assert (tmp_path / "demo" / "run" / "report.html").exists()

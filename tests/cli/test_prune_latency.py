@@ -5,7 +5,7 @@ what is measured is told as it was measured, and what makes no sense is refused.
 import json
 
 import pytest
-from test_prune import RANDOM, ap
+from test_prune import RANDOM, ap, installed
 
 SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32", *RANDOM)
 STACK = ("--latency-threads", "1", "--latency-batch", "4")
@@ -23,7 +23,7 @@ def cache(tmp_path_factory):
 def cut(tmp_path_factory):
     place = tmp_path_factory.mktemp("timed")
     given = (*SMALL, "--target-latency", "90%", "--target-macs", "30%", *STACK)
-    done = ap("prune", *given, "--output", "run", "--json", cwd=place)
+    done = installed("prune", *given, "--output", "run", "--json", cwd=place)
     return place, json.loads(done.stdout), done.stderr
 
 
