@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ap_core.latency.features import Feature
-from ap_core.latency.fit import Sample
-from ap_core.network import GroupKind, Network
-from ap_core.scores import FloatArray
+from ap_core.latency.fit import Sample, fitted
+from ap_core.network import GroupKind, Network, Term
 
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 SHARES = (0.55, 0.75)
 """Shares of the channels that stay in the cuts that are compared."""
 
-GAIN = 0.02
+GAIN = 0.03
 """A coarser multiple must be faster by more than this share to be worth its coarseness."""
 
 
@@ -32,14 +31,19 @@ def _cut_at(network: Network, multiple: int, share: float) -> dict[str, int]:
     return widths
 
 
-def speeds_of(
-    features: Sequence[Feature], rates: FloatArray, timed: Mapping[int, Sequence[Sample]]
-) -> dict[int, float]:
-    """Speed at every multiple: what the fit says over what was measured; the best is 1.
+def speeds_of(network: Network, timed: Mapping[int, Sequence[Sample]]) -> dict[int, float]:
+    """Speed at every multiple; the best is 1.
 
-    The fit is of widths at the default multiples, and heeds how many channels there are: what is
-    left is what their multiple does.
+    What a pass and its multiply-accumulates take is fitted to all cuts together: what is left is
+    what their multiples do.
     """
+    macs = tuple(term for layer in network.layers for term in layer.macs)
+    features = (
+        Feature(name="a pass", terms=(Term(coefficient=1),)),
+        Feature(name="MACs", terms=macs),
+    )
+    every = [sample for samples in timed.values() for sample in samples]
+    rates = fitted(features, network.whole, every)
 
     def speed(sample: Sample) -> float:
         amounts = np.array([float(each.at(sample.widths)) for each in features])

@@ -18,10 +18,13 @@ DROPPED = 0.25
 """Share of the blocks that go, in every other cut."""
 
 
-def random_cuts(network: Network, *, number: int, seed: int) -> Iterator[dict[str, int]]:
+def random_cuts(
+    network: Network, *, number: int, seed: int, grain: int = 8
+) -> Iterator[dict[str, int]]:
     """Widths of so many cuts: groups of one stage and structure are cut about alike, as solvers do.
 
-    Multiples are the default ones. In every other cut, blocks are dropped where any can be.
+    grain: of the widths, as a strategy has it. In every other cut, blocks are dropped where any can
+    be.
     """
     generator = np.random.default_rng(seed)
     alike: dict[tuple[str, str], list[Group]] = defaultdict(list)
@@ -32,12 +35,12 @@ def random_cuts(network: Network, *, number: int, seed: int) -> Iterator[dict[st
         for groups in alike.values():
             share = generator.uniform(LEAST, 1.0)
             for group in groups:
-                widths[group.name] = _width(group, share * generator.uniform(*SPREAD))
+                wanted = share * generator.uniform(*SPREAD)
+                widths[group.name] = _width(group, wanted, multiple(group, None, grain=grain))
         yield _without_blocks(network, widths, generator) if cut % 2 else widths
 
 
-def _width(group: Group, share: float) -> int:
-    step = multiple(group, None)
+def _width(group: Group, share: float, step: int) -> int:
     least = max(LEAST, share) * group.width
     return int(min(group.width, step * max(1, round(least / step))))
 

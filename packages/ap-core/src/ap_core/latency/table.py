@@ -20,7 +20,7 @@ from ap_core.runs.files import append, drop_torn_line, explained
 class SampleLine:
     """A line of a table: one cut. widths: in the order of the network's groups and blocks."""
 
-    cut: int
+    cut: str
     widths: tuple[int, ...]
     share: float
 
@@ -55,16 +55,16 @@ class LatencyTable:
         folder = user_cache_path("ap") / "latency"
         return cls(folder / f"{name}.jsonl", tuple(network.whole), header)
 
-    def samples(self) -> dict[int, Sample]:
-        """Cuts that were timed, by their numbers. Raises: RunError where the file is damaged."""
+    def samples(self) -> dict[str, Sample]:
+        """Cuts that were timed, by their names. Raises: RunError where the file is damaged."""
         if not self.path.exists():
             return {}
         with hinted(RunError, lambda _hint: "delete it, and latencies are measured again"):
             drop_torn_line(self.path)
             return self._read()
 
-    def _read(self) -> dict[int, Sample]:
-        found: dict[int, Sample] = {}
+    def _read(self) -> dict[str, Sample]:
+        found: dict[str, Sample] = {}
         for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
             where = f"{self.path}, line {number}"
             if number == 1:
@@ -77,7 +77,7 @@ class LatencyTable:
             found.setdefault(entry.cut, Sample(widths=widths, share=entry.share))
         return found
 
-    def add(self, cut: int, sample: Sample) -> None:
+    def add(self, cut: str, sample: Sample) -> None:
         """Keep one cut; when this returns, it is on disk. Raises: RunError."""
         with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)

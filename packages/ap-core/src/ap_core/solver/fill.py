@@ -225,13 +225,16 @@ def lower(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tupl
 def _cheapest_loss(
     problem: Problem, options: Sequence[int], near: Neighbourhood, v: int
 ) -> tuple[float, int] | None:
-    """Value lost for each share of a cap saved, at the least, and the option; None if none does."""
+    """Value lost for each share of a cap saved, at the least, and the option; None if none does.
+
+    What saves of one cap at the expense of another is left out: it could be undone for ever.
+    """
     costs = variable_costs(problem, options, near, v) / problem.limits
-    saved = (costs[options[v]] - costs).max(axis=1)
-    useful = np.flatnonzero(saved > 0)
+    saved = costs[options[v]] - costs
+    useful = np.flatnonzero((saved >= 0).all(axis=1) & (saved > 0).any(axis=1))
     if not len(useful):
         return None
     values = problem.values(v, options)
-    ratios = (values[options[v]] - values[useful]) / saved[useful]
+    ratios = (values[options[v]] - values[useful]) / saved[useful].max(axis=1)
     place = int(np.argmin(ratios))
     return float(ratios[place]), int(useful[place])

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from ap_core.contracts import Pair
-from ap_core.estimates import paired_ratio
 from ap_core.network import Metric
 from ap_core.pipeline.opening.session import Session
 from ap_core.pipeline.opening.timing import SECOND
@@ -14,9 +12,6 @@ from ap_core.runs.records import LatencyRecord
 
 if TYPE_CHECKING:
     from torch.nn import Module
-
-ROUNDS = 17
-"""Of which the sign test makes an interval of 95.1 %."""
 
 OVER = 1.02
 """How far above its target a latency may be measured: a share of it."""
@@ -37,10 +32,7 @@ def check_latency(
     base = session.cost.latency(session.network.whole) / SECOND
     limit = limits[Metric.LATENCY] / SECOND
     with session.watch.stage("time"), session.progress.progress(None, "timing what was saved"):
-        pairs = timed.pairs(module, rounds=ROUNDS)
-        if _seconds(base, pairs) > OVER * limit:
-            pairs += timed.pairs(module, rounds=ROUNDS)
-    faster = paired_ratio([each.whole for each in pairs], [each.other for each in pairs])
+        faster = timed.faster(module)
     seconds = base / faster.value
     if seconds > OVER * limit:
         session.progress.warn(
@@ -65,7 +57,3 @@ def check_latency(
         high=faster.high,
         measured=len(run.timed()),
     )
-
-
-def _seconds(base: float, pairs: list[Pair]) -> float:
-    return base / paired_ratio([p.whole for p in pairs], [p.other for p in pairs]).value

@@ -1,12 +1,13 @@
 """How long the cuts of a network take on the stack that it is to run on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
 from ap_core.contracts import Pair, Stack, Timer, Tracing
 from ap_core.errors import RunError, UsageError
+from ap_core.estimates import Estimate, paired_ratio
 from ap_core.latency.features import features_of
 from ap_core.latency.fit import Sample, fitted, latency_terms
 from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
@@ -18,6 +19,7 @@ from ap_core.pipeline.progress import Progress
 from ap_core.plan import Plan, plan_at
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import percent
+from ap_core.strategy import Strategy
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -38,8 +40,12 @@ FEWEST = 2
 SCATTER = 0.05
 """Range of the middle half of the rounds of a network beside itself, beyond which it is told."""
 
-SURE = 9
-"""Rounds of a network that is compared with a budget."""
+SURE = 17
+"""Rounds of a network that is compared with a budget: more, as long as they scatter."""
+MOST = 3
+"""Times that so many rounds are made, at the most."""
+CLOSE = 0.02
+"""Width of the 95 % interval of what a network takes, relative to it, that is close enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +68,25 @@ class TimedStack:
         return round(self.seconds * SECOND)
 
     def share(self, plan: Plan, *, rounds: int) -> float:
-        """Share of the whole network's time that the cut one takes. Raises: ModelError."""
+        """About which share of the whole network's time the cut one takes. Raises: ModelError."""
+        pairs = self.timer.beside(self.cut(plan), rounds=rounds)
+        return median(pair.other / pair.whole for pair in pairs)
+
+    def faster(self, module: "Module") -> Estimate:
+        """How many times faster a network is than the whole one. Raises: ModelError."""
+        pairs: list[Pair] = []
+        for _ in range(MOST):
+            pairs += self.timer.beside(module, rounds=SURE)
+            found = paired_ratio([each.whole for each in pairs], [each.other for each in pairs])
+            if found.high - found.low <= CLOSE * found.value:
+                break
+        return found
+
+    def cut(self, plan: Plan) -> "Module":
+        """Copy of the whole network, cut."""
         cut = self.subject.adapter.copy(self.subject.loaded.module)
         self.subject.adapter.cut(cut, self.tracing, plan)
-        return share_of(self.timer.beside(cut, rounds=rounds))
-
-    def pairs(self, module: "Module", *, rounds: int) -> list[Pair]:
-        """Times of the whole network and of another. Raises: ModelError."""
-        return list(self.timer.beside(module, rounds=rounds))
+        return cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,17 +148,30 @@ def learn(timed: TimedStack, network: Network, progress: Progress, *, multiples:
     Raises: ModelError where a cut cannot be run, RunError where what is kept is damaged.
     """
     table = LatencyTable.of(network, timed.stack, timed.about)
-    wanted = dict(enumerate(random_cuts(network, number=CUTS, seed=0)))
-    by_multiple = dict(_numbered(network)) if multiples else {}
-    wanted |= {number: widths for cuts in by_multiple.values() for number, widths in cuts.items()}
+    speeds = _speeds(timed, network, table, progress) if multiples else {}
+    grain = rewarded(speeds) if speeds else Strategy().grain
+    cuts = random_cuts(network, number=CUTS, seed=0, grain=grain)
+    wanted = {f"grain {grain}, cut {number}": widths for number, widths in enumerate(cuts)}
     samples = _timed(timed, network, table, wanted, progress)
     features = features_of(network)
-    rates = fitted(features, network.whole, [samples[number] for number in range(CUTS)])
-    compared = {m: [samples[number] for number in cuts] for m, cuts in by_multiple.items()}
-    return Learnt(
-        terms=latency_terms(features, rates, timed.femtoseconds),
-        speeds=speeds_of(features, rates, compared) if compared else {},
-    )
+    rates = fitted(features, network.whole, [samples[name] for name in wanted])
+    return Learnt(terms=latency_terms(features, rates, timed.femtoseconds), speeds=speeds)
+
+
+def _speeds(
+    timed: TimedStack, network: Network, table: LatencyTable, progress: Progress
+) -> dict[int, float]:
+    """Speed at every multiple of channels; the best is 1."""
+    names = {
+        multiple: {
+            f"multiples of {multiple}, cut {number}": widths
+            for number, widths in enumerate(cuts_at(network, multiple))
+        }
+        for multiple in MULTIPLES
+    }
+    wanted = {name: widths for cuts in names.values() for name, widths in cuts.items()}
+    samples = _timed(timed, network, table, wanted, progress)
+    return speeds_of(network, {m: [samples[name] for name in cuts] for m, cuts in names.items()})
 
 
 def with_latency(network: Network, terms: tuple[Term, ...], factor: float = 1.0) -> Network:
@@ -150,37 +180,24 @@ def with_latency(network: Network, terms: tuple[Term, ...], factor: float = 1.0)
     return replace(network, latency=tuple(scaled))
 
 
-def share_of(pairs: Sequence[Pair]) -> float:
-    """Share of the whole network's time: the median of all rounds."""
-    return median(pair.other / pair.whole for pair in pairs)
-
-
-def _numbered(network: Network) -> Iterator[tuple[int, dict[int, dict[str, int]]]]:
-    number = CUTS
-    for multiple in MULTIPLES:
-        cuts = cuts_at(network, multiple)
-        yield multiple, {number + place: widths for place, widths in enumerate(cuts)}
-        number += len(cuts)
-
-
 def _timed(
     timed: TimedStack,
     network: Network,
     table: LatencyTable,
-    wanted: Mapping[int, dict[str, int]],
+    wanted: Mapping[str, dict[str, int]],
     progress: Progress,
-) -> dict[int, Sample]:
-    """Cuts, each as it was timed, now or before."""
+) -> dict[str, Sample]:
+    """Cuts by their names, each as it was timed, now or before."""
     samples = table.samples()
     rounds = next((count for most, count in ROUNDS if timed.seconds <= most), FEWEST)
-    missing = {number: widths for number, widths in wanted.items() if number not in samples}
+    missing = {name: widths for name, widths in wanted.items() if name not in samples}
     kept = True
     with progress.progress(len(missing), f"timing cuts ({timed.stack})") as advance:
-        for number, widths in missing.items():
+        for name, widths in missing.items():
             share = timed.share(plan_at(network, widths), rounds=rounds)
-            samples[number] = Sample(widths=widths, share=share)
+            samples[name] = Sample(widths=widths, share=share)
             try:
-                table.add(number, samples[number])
+                table.add(name, samples[name])
             except RunError as error:
                 if kept:
                     progress.warn(f"latencies are not kept: {error.message}", hint=error.hint)

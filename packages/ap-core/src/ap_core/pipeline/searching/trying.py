@@ -6,7 +6,6 @@ from functools import partial
 from ap_core.budget import Budget
 from ap_core.network import Metric, Network
 from ap_core.pipeline.opening.session import Session
-from ap_core.pipeline.opening.timing import SURE
 from ap_core.pipeline.quality import measure_with, recover
 from ap_core.pipeline.searching.timed import TimedSolver
 from ap_core.plan import Plan
@@ -40,7 +39,7 @@ def solver_of(session: Session, budget: Budget, run: RunDirectory | None) -> Sol
 
     def share(plan: Plan) -> float:
         with session.watch.stage("time"):
-            return timed.share(plan, rounds=SURE)
+            return 1 / timed.faster(timed.cut(plan)).value
 
     return TimedSolver(
         network=session.network,
