@@ -300,7 +300,7 @@ def test_a_tighter_cap_on_macs_leaves_latency_unused():
 
 @pytest.mark.parametrize("seed", [3, 25])
 def test_caps_that_pull_two_ways_are_both_kept_to(seed):
-    """Fewer, larger heads save MACs and cost time: such a move was once made and undone for ever."""
+    """Fewer, larger heads save MACs and cost time: that was once done and undone for ever."""
     network = NETWORKS["vit"]
     solver = solver_for(Clock(network, random_rates(network, seed)), 0.7, macs=0.4)
     plan = solver(Strategy())
