@@ -23,7 +23,7 @@ from ap_core.plugins.registry import Registry
 from benchmarks.latency import TARGETS
 from benchmarks.output import Row, show
 
-PASSES = 8
+PASSES = 5
 PARTS = {
     "products": (
         "convolution", "addmm", "mm", "bmm", "linear", "attention", "mkldnn", "baddbmm", "conv",
