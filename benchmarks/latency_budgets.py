@@ -2,11 +2,11 @@
 
 Networks are cut to 70 and 50 % of their latency on this machine's CPU, as `ap prune
 --target-latency` does it. Beside each stands the cut to MACs of the same importance whose measured
-latency is the same: its budget of MACs is searched for until it is. Of networks that were trained on
-digits, "lost" is the share of all scores (Taylor) that the channels that go have, and held-out top-1
-is after batch-norm statistics were re-estimated; where weights are random, neither means anything.
-Every cut is measured beside the whole network, in 18 to 54 rounds that alternate, until the 95 %
-interval is 2 % wide.
+latency is the same: its budget of MACs is searched for until it is. Of networks that were trained
+on digits, "lost" is the share of all scores (Taylor) that the channels that go have, and held-out
+top-1 is after batch-norm statistics were re-estimated; where weights are random, neither means
+anything. Every cut is measured beside the whole network, in 18 to 54 rounds that alternate, until
+the 95 % interval is 2 % wide.
 """
 
 import argparse
