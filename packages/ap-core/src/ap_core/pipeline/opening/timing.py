@@ -33,7 +33,7 @@ LONGEST = 9 * SECOND
 CUTS = 28
 """Cuts that are timed to learn a network's latency from."""
 
-ROUNDS = ((0.02, 7), (0.2, 5), (1.0, 3))
+ROUNDS = ((0.2, 5), (1.0, 3))
 """For passes of up to so many seconds, rounds of each cut that a fit is made from."""
 FEWEST = 2
 
@@ -135,12 +135,12 @@ def open_stack(
 
 
 def _tell_of_scatter(pairs: Sequence[Pair], progress: Progress) -> None:
-    """Warn where a network beside itself is not as fast: the middle half of its rounds."""
+    """Say where a network beside itself is not as fast: the middle half of its rounds."""
     low, _, high = quantiles([pair.other / pair.whole for pair in pairs], n=4)
     if high - low > SCATTER:
-        progress.warn(
-            f"the same network beside itself scatters by {percent(high - low)}",
-            hint="is the machine busy with something else? latencies are as true as it is quiet",
+        progress.note(
+            f"the same network beside itself scatters by {percent(high - low)}: is the machine "
+            "busy with something else? latencies are as true as it is quiet"
         )
 
 
