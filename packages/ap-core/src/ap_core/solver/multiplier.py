@@ -1,6 +1,7 @@
 """The Lagrange multiplier: the price of cost at which the best plan just keeps to the caps."""
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -133,16 +134,28 @@ def _search(problem: Problem, guess: FloatArray | None, tolerance: float) -> Pri
 
 
 def _between(elimination: Elimination, directions: FloatArray, tolerance: float) -> Priced:
-    """Both caps bind: the mixture of the two directions that is worth most."""
+    """Several caps bind: two of them where that keeps to all, else the third with the first two."""
+    problem = elimination.problem
+    pairs = [_mixed(elimination, a, b, tolerance) for a, b in combinations(directions, 2)]
+    feasible = [p for p in pairs if problem.allows(p.options)]
+    if feasible or len(directions) == 2:
+        return max(feasible or pairs, key=lambda p: problem.value(p.options))
+    two = pairs[0].prices / (pairs[0].prices @ problem.limits)
+    return _mixed(elimination, two, directions[2], tolerance)
+
+
+def _mixed(
+    elimination: Elimination, one: FloatArray, other: FloatArray, tolerance: float
+) -> Priced:
+    """The mixture of two directions, of different caps, that is worth most."""
     low, high = 0.0, 1.0
     found = []
     for _ in range(DIRECTIONS):
         middle = (low + high) / 2
-        mixture = (1 - middle) * directions[0] + middle * directions[1]
-        priced = _bisect(elimination, mixture, None, tolerance)
+        priced = _bisect(elimination, (1 - middle) * one + middle * other, None, tolerance)
         found.append(priced)
         costs = elimination.problem.costs(priced.options) / elimination.problem.limits
-        if costs[0] > costs[1]:
+        if costs[one > 0].max() > costs[other > 0].max():
             high = middle
         else:
             low = middle
