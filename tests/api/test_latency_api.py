@@ -305,6 +305,12 @@ def test_multiples_that_a_machine_rewards_are_kept_to(
     assert isinstance(strategy, dict)
     assert strategy["grain"] == 16
     assert pruned.plan.latency == 0
+    assert machine.passes == 1 + 14  # none of the cuts that a latency is learnt from
+    record = tmp_path / "run" / "run.json"
+    record.write_text(record.read_text().replace('"status": "done"', '"status": "running"'))
+    machine.about["processor"] = "another"
+    assert resume(tmp_path / "run", module=net, registry=registry_of(machine)).plan == pruned.plan
+    assert machine.passes == 1 + 14
     assert sum(width % 8 > 0 for width in pruned.plan.widths.values()) <= 1
 
 

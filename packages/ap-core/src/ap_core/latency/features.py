@@ -53,8 +53,11 @@ def merged(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(Term(coefficient=c, groups=groups) for groups, c in sums.items())
 
 
-def _channels(layer: LayerCost, blocks: set[str]) -> set[tuple[str, tuple[str, ...]]]:
-    """Groups whose channels a layer has, each with the blocks around the layer."""
+def _channels(layer: LayerCost, blocks: set[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Groups whose channels a layer has, each with the blocks around the layer.
+
+    In an order of their own: the order of features decides the last digits of a fit, and so a plan.
+    """
     every = {name for term in (*layer.macs, *layer.params) for name in term.groups}
     around = tuple(sorted(every & blocks))
-    return {(name, around) for name in every - blocks}
+    return [(name, around) for name in sorted(every - blocks)]

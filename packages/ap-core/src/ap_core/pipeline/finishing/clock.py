@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ap_core.network import Metric
+from ap_core.network import SECOND, Metric
 from ap_core.pipeline.opening.session import Session
-from ap_core.pipeline.opening.timing import SECOND
 from ap_core.plan import Plan
 from ap_core.report.amounts import percent, time_taken
 from ap_core.runs.directory import RunDirectory

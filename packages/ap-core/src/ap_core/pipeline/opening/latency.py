@@ -6,9 +6,10 @@ from dataclasses import replace
 from ap_core.contracts import Tracing
 from ap_core.cost import CostModel
 from ap_core.errors import RunError
+from ap_core.latency.multiples import rewarded
 from ap_core.network import Network
 from ap_core.pipeline.opening.subject import Subject
-from ap_core.pipeline.opening.timing import TimedStack, learn, open_stack, with_latency
+from ap_core.pipeline.opening.timing import TimedStack, learn_latency, learn_speeds, open_stack
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Progress
 from ap_core.plugins.registry import Registry
@@ -38,21 +39,22 @@ def timed_network(
     RunError where its latencies were measured elsewhere.
     """
     network, strategy = tracing.network, options.strategy
-    if options.stack is None:
+    learnt_all = known is not None and not options.target_latency
+    if options.stack is None or learnt_all:
         return None, network, options
     timed = open_stack(registry, options.stack, subject, tracing, progress)
     if before is not None and before.timed_on != timed.about:
         raise _elsewhere(before.timed_on, timed.about)
     if known is not None:
         return timed, replace(network, latency=known.latency), options
-    multiples = options.multiples or strategy.round_to is None
-    learnt = learn(timed, network, progress, multiples=multiples)
-    if learnt.grain is not None:
-        shown = ", ".join(f"{m}: {speed:.2f}" for m, speed in learnt.speeds.items())
-        progress.note(f"widths are multiples of {learnt.grain}; speed by multiple: {shown}")
-        strategy = strategy.model_copy(update={"grain": learnt.grain})
+    if options.multiples or strategy.round_to is None:
+        speeds = learn_speeds(timed, network, progress)
+        strategy = strategy.model_copy(update={"grain": rewarded(speeds)})
+        shown = ", ".join(f"{m}: {speed:.2f}" for m, speed in speeds.items())
+        progress.note(f"widths are multiples of {strategy.grain}; speed by multiple: {shown}")
     if options.target_latency:
-        network = with_latency(network, learnt.terms)
+        terms = learn_latency(timed, network, progress, grain=strategy.grain)
+        network = replace(network, latency=terms)
         _tell_of_fixed_time(network, progress)
     return timed, network, options.model_copy(update={"strategy": strategy})
 

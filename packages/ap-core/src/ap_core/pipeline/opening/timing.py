@@ -1,7 +1,7 @@
 """How long the cuts of a network take on the stack that it is to run on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -10,22 +10,18 @@ from ap_core.errors import RunError, UsageError
 from ap_core.estimates import Estimate, paired_ratio
 from ap_core.latency.features import features_of
 from ap_core.latency.fit import Sample, fitted, latency_terms
-from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
+from ap_core.latency.multiples import MULTIPLES, cuts_at, speeds_of
 from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
-from ap_core.network import Network, Term
+from ap_core.network import SECOND, Network, Term
 from ap_core.pipeline.opening.subject import Subject
 from ap_core.pipeline.progress import Progress
 from ap_core.plan import Plan, plan_at
 from ap_core.plugins.registry import Registry
 from ap_core.report.amounts import percent
-from ap_core.strategy import Strategy
 
 if TYPE_CHECKING:
     from torch.nn import Module
-
-SECOND = 10**15
-"""In femtoseconds."""
 
 LONGEST = 9 * SECOND
 """Beyond which floats do not hold every femtosecond any more."""
@@ -36,6 +32,7 @@ CUTS = 28
 ROUNDS = ((0.2, 5), (1.0, 3))
 """For passes of up to so many seconds, rounds of each cut that a fit is made from."""
 FEWEST = 2
+"""Rounds of slower ones."""
 
 SCATTER = 0.05
 """Range of the middle half of the rounds of a network beside itself, beyond which it is told."""
@@ -92,23 +89,6 @@ class TimedStack:
         return cut
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learnt:
-    """What was learnt of a network on a stack.
-
-    terms: its latency. speeds: at every multiple of channels, the best is 1; empty where none were
-    compared.
-    """
-
-    terms: tuple[Term, ...]
-    speeds: Mapping[int, float]
-
-    @property
-    def grain(self) -> int | None:
-        """Multiple that the stack rewards; None where none were compared."""
-        return rewarded(self.speeds) if self.speeds else None
-
-
 def open_stack(
     registry: Registry, stack: Stack, subject: Subject, tracing: Tracing, progress: Progress
 ) -> TimedStack:
@@ -144,27 +124,27 @@ def _tell_of_scatter(pairs: Sequence[Pair], progress: Progress) -> None:
         )
 
 
-def learn(timed: TimedStack, network: Network, progress: Progress, *, multiples: bool) -> Learnt:
+def learn_latency(
+    timed: TimedStack, network: Network, progress: Progress, *, grain: int
+) -> tuple[Term, ...]:
     """Latency of a network as a function of its widths; what was timed before is not timed again.
 
-    multiples: whether to compare multiples of channels, too.
+    grain: of the widths, as a strategy has it.
     Raises: ModelError where a cut cannot be run, RunError where what is kept is damaged.
     """
-    table = LatencyTable.of(network, timed.stack, timed.about)
-    speeds = _speeds(timed, network, table, progress) if multiples else {}
-    grain = rewarded(speeds) if speeds else Strategy().grain
     cuts = random_cuts(network, number=CUTS, seed=0, grain=grain)
     wanted = {f"grain {grain}, cut {number}": widths for number, widths in enumerate(cuts)}
-    samples = _timed(timed, network, table, wanted, progress)
+    samples = _timed(timed, network, wanted, progress)
     features = features_of(network)
     rates = fitted(features, network.whole, [samples[name] for name in wanted])
-    return Learnt(terms=latency_terms(features, rates, timed.femtoseconds), speeds=speeds)
+    return latency_terms(features, rates, timed.femtoseconds)
 
 
-def _speeds(
-    timed: TimedStack, network: Network, table: LatencyTable, progress: Progress
-) -> dict[int, float]:
-    """Speed at every multiple of channels; the best is 1."""
+def learn_speeds(timed: TimedStack, network: Network, progress: Progress) -> dict[int, float]:
+    """Speed at every multiple of channels, the best is 1; what was timed before is not timed again.
+
+    Raises: as `learn_latency`.
+    """
     names = {
         multiple: {
             f"multiples of {multiple}, cut {number}": widths
@@ -173,24 +153,18 @@ def _speeds(
         for multiple in MULTIPLES
     }
     wanted = {name: widths for cuts in names.values() for name, widths in cuts.items()}
-    samples = _timed(timed, network, table, wanted, progress)
+    samples = _timed(timed, network, wanted, progress)
     return speeds_of(network, {m: [samples[name] for name in cuts] for m, cuts in names.items()})
-
-
-def with_latency(network: Network, terms: tuple[Term, ...], factor: float = 1.0) -> Network:
-    """The network with its latency known. factor: what all of it is multiplied by."""
-    scaled = (replace(term, coefficient=round(term.coefficient * factor)) for term in terms)
-    return replace(network, latency=tuple(scaled))
 
 
 def _timed(
     timed: TimedStack,
     network: Network,
-    table: LatencyTable,
     wanted: Mapping[str, dict[str, int]],
     progress: Progress,
 ) -> dict[str, Sample]:
     """Cuts by their names, each as it was timed, now or before."""
+    table = LatencyTable.of(network, timed.stack, timed.about)
     samples = table.samples()
     rounds = next((count for most, count in ROUNDS if timed.seconds <= most), FEWEST)
     missing = {name: widths for name, widths in wanted.items() if name not in samples}

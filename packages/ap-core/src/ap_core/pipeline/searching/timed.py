@@ -8,7 +8,6 @@ from ap_core.budget import Budget, format_amount
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError
 from ap_core.network import Metric, Network
-from ap_core.pipeline.opening.timing import with_latency
 from ap_core.plan import Plan, digest
 from ap_core.runs.records import TimedPlanRecord
 from ap_core.strategy import Strategy
@@ -24,6 +23,12 @@ ROUNDS = 6
 
 SolveFor = Callable[[Network, Strategy], Plan]
 """Plan of a strategy for a network whose latency is as fitted, within the budget."""
+
+
+def slowed(network: Network, factor: float) -> Network:
+    """The network with its latency multiplied by a factor."""
+    terms = (replace(t, coefficient=round(t.coefficient * factor)) for t in network.latency)
+    return replace(network, latency=tuple(terms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class TimedSolver:
         for number in range(ROUNDS):
             known = earlier[number] if number < len(earlier) else None
             factor = known.factor if known else self._factor(key)
-            plan = self.solve(with_latency(self.network, self.network.latency, factor), strategy)
+            plan = self.solve(slowed(self.network, factor), strategy)
             entry = known or self._timed(plan, key, factor)
             plans.append(replace(plan, latency=entry.took))
             if self._fits(plan, entry.took):
