@@ -15,6 +15,10 @@ class GroupKind(StrEnum):
     HEAD_SIZE = "head_size"
 
 
+SECOND = 10**15
+"""In femtoseconds, which latencies are counted in."""
+
+
 class Metric(StrEnum):
     """What a budget limits."""
 

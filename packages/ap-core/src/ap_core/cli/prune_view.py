@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from ap_core.budget import OWN_UNIT
 from ap_core.console import Console
 from ap_core.cost import CostModel
-from ap_core.network import Metric
+from ap_core.network import SECOND, Metric
 from ap_core.pipeline.finishing.recording import COMPARISON
 from ap_core.pipeline.prune import Pruned
 from ap_core.plan import dropped_blocks
@@ -44,7 +43,7 @@ def _title(pruned: Pruned) -> str:
 
 def _seconds(limit: int | None) -> float | None:
     """A cap on the latency, which is kept in femtoseconds."""
-    return None if limit is None else limit / OWN_UNIT[Metric.LATENCY] / 1000
+    return None if limit is None else limit / SECOND
 
 
 def document(results: Sequence[Pruned]) -> dict[str, object]:

@@ -1,9 +1,9 @@
 """Caps of a budget as pages spell them, and what was spent of each."""
 
 from ap_core.budget import NAMES
-from ap_core.network import Metric
+from ap_core.network import SECOND, Metric
 from ap_core.report.amounts import below, integer, percent
-from ap_core.report.tables import SECOND, SHOWN
+from ap_core.report.tables import SHOWN
 from ap_core.runs.records import BudgetRecord, CapRecord, ResultRecord
 
 

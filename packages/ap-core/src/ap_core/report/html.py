@@ -5,14 +5,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ap_core.network import Network
+from ap_core.network import SECOND, Network
 from ap_core.report import amounts, bars
 from ap_core.report.bars import BarChart, stage_chart, width_chart
 from ap_core.report.bench_file import BenchFile
 from ap_core.report.documents import Documents
 from ap_core.report.page import flattened, gap_text, run_page, strategy_text
 from ap_core.report.summary import KINDS, by_kind, by_layer, by_stage, group_widths, total
-from ap_core.report.tables import SECOND
 from ap_core.report.targets import targets_page
 
 if TYPE_CHECKING:

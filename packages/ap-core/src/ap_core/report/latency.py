@@ -6,34 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ap_core.errors import UsageError
+from ap_core.estimates import Estimate
 from ap_core.report.bench_file import BenchFile, Measured
 from ap_core.report.settings import Setting
 from ap_core.runs.records import LatencyRecord, ResultRecord, RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Faster:
-    """How many times as fast as the whole network, and the 95 % interval of that."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} times as fast, {self.low:.2f} to {self.high:.2f}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Latency:
     """Seconds of a pass of a run's network, and of the whole one beside it, where that is known.
 
+    faster: how many times as fast as the whole network it is.
     source: file that it is from; None for the run's own record.
     """
 
     setting: Setting
     seconds: float
     whole: float | None
-    faster: Faster | None
+    faster: Estimate | None
     source: Path | None
 
 
@@ -95,7 +85,7 @@ def _own(record: LatencyRecord) -> Latency:
         setting=setting,
         seconds=record.seconds,
         whole=record.base_seconds,
-        faster=Faster(value=record.faster, low=record.low, high=record.high),
+        faster=Estimate(value=record.faster, low=record.low, high=record.high),
         source=None,
     )
 
@@ -120,7 +110,7 @@ def _measured(each: Measured, whole: Measured | None, first: Measured, bench: Be
     faster = None
     if whole is first and each.ratio_interval is not None:
         low, high = each.ratio_interval
-        faster = Faster(value=each.ratio, low=low, high=high)
+        faster = Estimate(value=each.ratio, low=low, high=high)
     return Latency(
         setting=_setting(each, bench),
         seconds=each.median,

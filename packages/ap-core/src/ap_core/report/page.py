@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ap_core.budget import NAMES
-from ap_core.network import Metric
+from ap_core.estimates import Estimate
+from ap_core.network import SECOND, Metric
 from ap_core.plan import digest, dropped_blocks
 from ap_core.report.amounts import amount, percent, time_taken
 from ap_core.report.bars import BarChart, stage_chart, width_chart
@@ -15,7 +16,6 @@ from ap_core.report.commands import NextStep, go_on, next_steps, reproduce
 from ap_core.report.documents import Documents
 from ap_core.report.latency import Latency, latencies
 from ap_core.report.summary import GroupWidth, Part, by_kind, by_stage, group_widths
-from ap_core.report.tables import SECOND
 from ap_core.report.training import TrainingPage, training_page
 from ap_core.runs.records import DecisionRecord, QualityRecord, ResultRecord, RunRecord
 from ap_core.search.trial import STAND_IN, Trial, best_of
@@ -235,7 +235,7 @@ def _latency(record: RunRecord, measured: tuple[Latency, ...]) -> Iterator[Amoun
     """The latency that the run was cut to, else the first that is known."""
     limits = {cap.metric: cap.limit for cap in record.budget.caps}
     for each in measured[:1]:
-        faster = () if each.faster is None else (f"{each.faster} (95 %)",)
+        faster = () if each.faster is None else (_faster_text(each.faster),)
         yield Amount(
             name=NAMES[Metric.LATENCY],
             before=None if each.whole is None else round(SECOND * each.whole),
@@ -244,6 +244,11 @@ def _latency(record: RunRecord, measured: tuple[Latency, ...]) -> Iterator[Amoun
             spell=time_taken,
             notes=(*faster, ", ".join(each.setting.under)),
         )
+
+
+def _faster_text(faster: Estimate) -> str:
+    low, high = f"{faster.low:.2f}", f"{faster.high:.2f}"
+    return f"{faster.value:.2f} times as fast, {low} to {high} (95 %)"
 
 
 def _counters(result: ResultRecord) -> Iterator[CounterRow]:

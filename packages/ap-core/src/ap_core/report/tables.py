@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
-from ap_core.network import Group, Metric, Network
+from ap_core.network import SECOND, Group, Metric, Network
 from ap_core.plan import Plan, dropped_blocks
 from ap_core.report.amounts import amount, below, counted, percent, time_taken
 from ap_core.report.summary import BLOCK, KINDS, Part, by_layer, by_stage, group_widths, total
@@ -14,9 +14,6 @@ from ap_core.runs.records import QualityRecord, RunRecord
 
 Rows = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
 
-
-SECOND = 10**15
-"""In femtoseconds."""
 
 SHOWN: Mapping[Metric, Callable[[int], str]] = {
     Metric.MACS: amount,
