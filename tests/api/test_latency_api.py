@@ -146,6 +146,18 @@ def test_a_network_is_cut_to_a_share_of_its_latency(
     assert torch.equal(again(torch.ones(1, *SIZE)), pruned.module(torch.ones(1, *SIZE)))
 
 
+def test_a_run_knows_the_device_that_auto_stood_for(net: nn.Module, tmp_path: Path) -> None:
+    machine = MadeUp(about={"device": "npu:0", "processor": "made up"})
+    pruned = prune(
+        net, target_latency="70%", stack=Stack(backend="made-up", device="auto"), input_size=SIZE,
+        output=tmp_path / "run", registry=registry_of(machine),
+    )  # fmt: skip
+    assert [stack.device for stack in machine.stacks] == ["auto"]
+    assert pruned.record.result is not None
+    assert pruned.record.result.latency is not None
+    assert pruned.record.result.latency.device == "npu:0"
+
+
 def test_an_absolute_latency_holds_too(machine: MadeUp, net: nn.Module, tmp_path: Path) -> None:
     pruned = prune(
         net, target_latency="520us", stack=STACK, input_size=SIZE, output=tmp_path / "run",

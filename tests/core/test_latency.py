@@ -16,7 +16,7 @@ from networks import residual_network, scores, vit, with_blocks
 from ap_core.budget import Budget, Cap
 from ap_core.contracts import Stack
 from ap_core.cost import CostModel
-from ap_core.errors import OutOfReachError, RunError
+from ap_core.errors import OutOfReachError, RunError, UsageError
 from ap_core.latency.features import features_of
 from ap_core.latency.fit import Sample, fitted, latency_terms
 from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
@@ -24,6 +24,7 @@ from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
 from ap_core.network import GroupKind, Metric
 from ap_core.pipeline.opening.latency import fixed_share
+from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.searching.timed import AIM, LEAST, TimedSolver, slowed
 from ap_core.plan import digest, plan_at
 from ap_core.solver import solve
@@ -164,6 +165,17 @@ def test_the_grain_of_a_strategy_takes_the_place_of_eight():
     plan = solve(network, scores(network), Strategy(grain=32), budget)
     odd = [name for name, width in plan.widths.items() if width % 32]
     assert len(odd) <= 1
+
+
+@pytest.mark.parametrize(
+    ("stack", "words"),
+    [({"batch_size": 0}, "the batch size to time with is 0"), ({"threads": -1}, "threads")],
+)
+def test_a_stack_that_cannot_be_is_refused(stack, words):
+    with pytest.raises(UsageError, match=words):
+        Stack(**stack)
+    with pytest.raises(UsageError, match=words):
+        PruneOptions.parse({"model": "resnet50", "stack": stack})
 
 
 class TestTable:

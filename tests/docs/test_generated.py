@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ap_core.pipeline.options import PruneOptions
+from ap_core.strategy import Strategy
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -33,6 +36,12 @@ def pages():
 def test_a_generated_page_is_as_it_would_be_written_now(pages, page):
     there = (DOCS / page).read_text("utf-8")
     assert there == pages[DOCS / page], "run `make docs`"
+
+
+def test_the_page_on_recipes_names_every_key_of_their_first_table():
+    told = (DOCS / "how-to" / "recipes.md").read_text("utf-8")
+    keys = {*PruneOptions.model_fields, *Strategy.model_fields} - {"strategy"}
+    assert {key for key in keys if f"`{key}`" not in told} == set()
 
 
 def test_every_link_between_pages_leads_somewhere():

@@ -28,6 +28,9 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 FATAL_ONLY = 4
 """Severity of what onnxruntime logs: its errors are raised, too."""
 
+STOP_SPINNING = "session.force_spinning_stop"
+"""Makes threads sleep after a pass: those of one session would else spin while another's run."""
+
 
 def failures() -> tuple[type[Exception], ...]:
     """What onnxruntime raises; all of them are Exceptions of their own."""
@@ -66,6 +69,7 @@ def open_session(path: Path, settings: Settings) -> "InferenceSession":
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL_ONLY
+    options.add_session_config_entry(STOP_SPINNING, "1")
     if settings.device == CPU:
         options.intra_op_num_threads = settings.threads or torch.get_num_threads()
     device = torch.device(settings.device)

@@ -17,7 +17,6 @@ from ap_core.pipeline.environment import environment
 TOLD = ("processor", "processors", "machine", "torch", "onnx", "onnxruntime", "onnxscript", "timm")
 """Of the environment, what the time of a pass depends on."""
 
-
 BLOCK = 0.04
 """Seconds that a block of passes takes, at least one pass: many networks are timed."""
 
@@ -35,12 +34,12 @@ class LocalTimer:
             self._passes = warm_up(self._whole, seconds=BLOCK)
 
     def about(self) -> Mapping[str, str]:
-        """Processor, accelerators, versions, threads."""
+        """Device, processor, accelerators, versions, threads."""
         known = environment()
         gpus = {name: text.partition(",")[0] for name, text in accelerators().items()}
         threads = self._settings.threads or torch.get_num_threads()
         told = {name: known[name] for name in TOLD if name in known}
-        return {**told, **gpus, "threads": str(threads)}
+        return {"device": self._settings.device, **told, **gpus, "threads": str(threads)}
 
     def beside(self, module: Module, *, rounds: int) -> Sequence[Pair]:
         """Rounds as `ap bench` makes them. Raises: ModelError."""

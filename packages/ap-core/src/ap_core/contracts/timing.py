@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ap_core.contracts.exporting import Precision
+from ap_core.errors import UsageError
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -19,6 +20,7 @@ class Stack:
     backend: name of a timer. device: as the backend calls it ("cpu", "cuda", "cuda:1").
     threads: of a CPU; None for as many as the backend takes of itself.
     memory_format: how the channels of an image lie in memory: "contiguous" or "channels-last".
+    Raises: UsageError where a number is below 1.
     """
 
     backend: str = "eager"
@@ -27,6 +29,12 @@ class Stack:
     batch_size: int = 1
     threads: int | None = None
     memory_format: str = "contiguous"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        for name, number in (("batch size", self.batch_size), ("number of threads", self.threads)):
+            if number is not None and number < 1:
+                raise UsageError(f"the {name} to time with is {number}; 1 is the least")
 
     def __str__(self) -> str:
         """The stack in words."""

@@ -1,7 +1,7 @@
 """How long the cuts of a network take on the stack that it is to run on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,8 @@ CLOSE = 0.02
 class TimedStack:
     """A stack, with a network ready on it.
 
-    about: as the timer says. seconds: of one pass of the whole network.
+    stack: its device as the timer knows it, where "auto" was asked for. about: as the timer says.
+    seconds: of one pass of the whole network.
     """
 
     stack: Stack
@@ -104,13 +105,14 @@ def open_stack(
             f"a pass takes {seconds:.1f} s; latencies of up to 9 s can be cut to",
             hint="take a smaller --latency-batch",
         )
+    about = dict(timer.about())
     return TimedStack(
-        stack=stack,
+        stack=replace(stack, device=about.get("device", stack.device)),
         timer=timer,
         subject=subject,
         tracing=tracing,
         seconds=seconds,
-        about=dict(timer.about()),
+        about=about,
     )
 
 
