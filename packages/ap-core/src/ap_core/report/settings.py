@@ -6,7 +6,7 @@ from typing import Self
 
 from ap_core.report.amounts import counted
 
-CPU, CUDA, AUTO = "cpu", "cuda:", "auto"
+CPU, CUDA = "cpu", "cuda:"
 GPU = "gpu "
 """Begins the names of a machine's accelerators; their numbers are those of devices."""
 
@@ -14,7 +14,7 @@ OF_TORCH = ("eager", "compile")
 """Backends that need nothing but torch."""
 
 OF_THE_MOMENT = ("load", "processor_mhz")
-TOLD_APART = ("threads", "machine", "byteorder")
+TOLD_APART = ("device", "threads", "machine", "byteorder")
 """What the settings, or the processor's name, say already."""
 
 OF_NO_MATTER = (
@@ -51,23 +51,21 @@ class Setting:
         backend: str,
         machine: Mapping[str, str],
     ) -> Self:
-        """Setting with the device's full name, and what of the machine decides.
+        """Setting, and what of the machine decides.
 
-        threads: None for as many as torch takes, which the machine may know.
+        device: "cpu", "cuda:0". threads: None for as many as torch takes, which the machine may know.
         """
-        first = device == "cuda" or (device == AUTO and f"{GPU}0" in machine)
-        full = f"{CUDA}0" if first else device
         default = machine.get("threads", "")
-        if threads is None and full == CPU and default.isdecimal():
+        if threads is None and device == CPU and default.isdecimal():
             threads = int(default)
         return cls(
-            device=full,
+            device=device,
             precision=precision,
             batch_size=batch_size,
             threads=threads,
             memory_format=memory_format,
             backend=backend,
-            machine=tuple(_words_of(_deciding(machine, device=full, backend=backend))),
+            machine=tuple(_words_of(_deciding(machine, device=device, backend=backend))),
         )
 
     @property
