@@ -2,11 +2,8 @@
 
 Networks are cut to 70 and 50 % of their latency on this machine's CPU, as `ap prune
 --target-latency` does it. Beside each stands the cut to MACs of the same importance whose measured
-latency is the same: its budget of MACs is searched for until it is. Of networks that were trained
-on digits, "lost" is the share of all scores (Taylor) that the channels that go have, and held-out
-top-1 is after batch-norm statistics were re-estimated; where weights are random, neither means
-anything. Every cut is measured beside the whole network, in 18 to 54 rounds that alternate, until
-the 95 % interval is 2 % wide.
+latency is the same: its budget of MACs is searched for until it is. Every cut is measured beside
+the whole network, in 18 to 54 rounds that alternate, until the 95 % interval is 2 % wide.
 """
 
 import argparse
@@ -44,9 +41,14 @@ IMAGES = {"data": "glyphs", "num_classes": 32, "batch_size": 8, "calibration_bat
 SMALL_STACK = Stack(batch_size=64, threads=1)
 """Of small networks: one image is done before its layers are called."""
 
+OF_TRAINED = """
+These networks were trained on digits: "lost" is the share of all scores (Taylor) that the channels
+that go have, top-1 is of held-out images, after batch-norm statistics were re-estimated.
+"""
+
 
 def main(words: Sequence[str] = ()) -> None:
-    """Large networks of random weights, then small ones that were trained."""
+    """Large networks of random weights, of which no loss is told; small ones that were trained."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency_budgets")
     parser.add_argument("--networks", default=",".join(LARGE))
     parser.add_argument("--small", default=",".join(kind.name for kind in KINDS))
@@ -56,16 +58,20 @@ def main(words: Sequence[str] = ()) -> None:
     given = parser.parse_args(list(words))
     registry = Registry.from_entry_points()
     stack = Stack(device=given.device, batch_size=given.batch)
+    name, note = f"latency-budgets{given.suffix}", "ms: of the whole network"
     rows: list[Row] = []
-    for name in filter(None, given.networks.split(",")):
-        options = {"model": name, "weights": "random", "held_out": 32, "stack": stack, **IMAGES}
-        rows += rows_of(registry, name, options, None)
+    for large in filter(None, given.networks.split(",")):
+        options = {"model": large, "weights": "random", "held_out": 32, "stack": stack, **IMAGES}
+        rows += rows_of(registry, large, options, None)
+    if rows:
+        show(name, rows, about=__doc__ or "", note=note)
+    rows = []
     for kind in (kind for kind in KINDS if kind.name in given.small.split(",")):
         network, _, _ = trained(registry, kind, "digits", 0)
         options = {"model": kind.name, "input_size": SIZE, "data": "digits", "stack": SMALL_STACK}
         rows += rows_of(registry, kind.name, options, network)
-    note = "ms: of the whole network"
-    show(f"latency-budgets{given.suffix}", rows, about=__doc__ or "", note=note)
+    if rows:
+        show(f"{name}-small", rows, about=f"{__doc__ or ''}{OF_TRAINED}", note=note)
 
 
 def rows_of(
@@ -88,34 +94,33 @@ def row_of(session: Session, name: str, share: str, budget: Budget, *, judged: b
     for_time = solver_of(session, budget, None)(session.base)
     wanted = timed.faster(timed.cut(for_time))
     for_macs, found = as_fast(session, wanted.value)
-    judge = judge_of(session, None)
-    by_time, by_macs = (judge(plan) for plan in (for_time, for_macs))
-    assert by_time.retained is not None
-    assert by_macs.retained is not None
     whole = session.cost.macs(session.network.whole)
-    row: Row = {
+    row: dict[str, object] = {
         "network": name,
         "batch": timed.stack.batch_size,
         "ms": 1e3 * timed.seconds,
         "asked": share,
         "measured %": 100 / wanted.value,
         "95 %": f"{100 / wanted.high:.1f} to {100 / wanted.low:.1f}",
-        "lost %": 100 * (1 - by_time.retained) if judged else None,
         "MACs %": 100 * for_time.macs / whole,
         "cut to MACs: measured %": 100 / found.value,
-        "its lost %": 100 * (1 - by_macs.retained) if judged else None,
         "its MACs %": 100 * for_macs.macs / whole,
-        "top-1": top1(by_time) if judged else "-",
-        "its top-1": top1(by_macs) if judged else "-",
     }
+    if judged:
+        judge = judge_of(session, None)
+        row |= kept(judge(for_time), "") | kept(judge(for_macs), "its ")
     print(row, flush=True)
     return row
 
 
-def top1(quality: Quality) -> str:
-    """Held-out top-1 in per cent."""
+def kept(quality: Quality, whose: str) -> dict[str, object]:
+    """What is left of a trained network."""
+    assert quality.retained is not None
     assert quality.accuracy is not None
-    return f"{100 * quality.accuracy:.1f}"
+    return {
+        f"{whose}lost %": 100 * (1 - quality.retained),
+        f"{whose}top-1 %": 100 * quality.accuracy,
+    }
 
 
 def as_fast(session: Session, faster: float) -> tuple[Plan, Estimate]:
