@@ -228,8 +228,8 @@ def test_an_interrupted_run_goes_on_with_what_was_timed(
             options, module=net, output=tmp_path / "run", registry=registry
         )
     assert pruned.plan == undisturbed.plan
-    # Opening the machine again, and the pass that was stopped, are all that is timed twice.
-    assert stopped.passes <= whole.passes + 2
+    # Opening the machine again, and the plan at which it was stopped, are all that is timed twice.
+    assert stopped.passes <= whole.passes + 4
 
 
 def test_a_run_does_not_go_on_where_time_goes_by_differently(
@@ -352,6 +352,7 @@ def test_a_latency_that_no_width_reaches_is_refused_with_the_range(
         ({"target_latency": "0.9s"}, OutOfReachError, "is not below the network's 7"),
         ({"target_latency": "70%", "raw": "paper"}, UsageError, "raw strategies keep to no"),
         ({"target_latency": "70%", "stack": Stack(backend="phone")}, UnknownNameError, "phone"),
+        ({"target_macs": "50%"}, UsageError, "a stack does nothing without a target latency"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(

@@ -25,6 +25,7 @@ weights = "random"
 num_classes = 10
 input_size = [3, 32, 32]
 calibration_batches = 1
+held_out = 64
 trials = 2
 
 [[model]]

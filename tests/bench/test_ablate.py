@@ -61,7 +61,7 @@ def test_every_projected_cell_keeps_its_budget(compared) -> None:
         assert cell["within"]
         assert cell["trials_to_band"] == 1
         assert 0.995 * cell["limit"] <= cell["macs"] <= cell["limit"]
-        assert cell["quality"]["images"] == cell["baseline"]["images"] == 359
+        assert cell["quality"]["images"] == cell["baseline"]["images"] == 64
 
 
 def test_a_raw_contender_that_misses_is_not_within_and_no_failure(compared) -> None:

@@ -107,6 +107,9 @@ def test_every_pass_is_waited_for():
 def test_the_interval_of_a_median_is_that_of_the_sign_test():
     found = estimated_median([float(n) for n in range(17)])
     assert (found.value, found.low, found.high) == (8.0, 4.0, 12.0)
+    found = estimated_median([float(n) for n in range(2001)])
+    assert found.value == 1000
+    assert 40 < found.high - 1000 == 1000 - found.low < 50
     found = estimated_median([3.0, 1.0, 2.0, 6.0, 5.0, 4.0])
     assert (found.value, found.low, found.high) == (3.5, 1.0, 6.0)
 

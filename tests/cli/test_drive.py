@@ -32,7 +32,8 @@ from ap_core.runs.directory import RunDirectory
 AP = Path(sys.executable).with_name("ap")
 ASKED = (
     "--model", "test_resnet", "--num-classes", "10", "--input-size", "32",
-    "--weights", "random", "--data", "digits", "--target-macs", "50%",
+    "--weights", "random", "--data", "digits", "--held-out", "64", "--calibration-batches", "2",
+    "--target-macs", "50%",
 )  # fmt: skip
 SMOOTH = '{"rationale": "spread the cut", "importance": "l2", "smoothing": 0.5}'
 

@@ -314,13 +314,17 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
         "--strategist",
         "tpe",
         "--trials",
-        "16",
+        "9",
+        "--held-out",
+        "64",
+        "--calibration-batches",
+        "2",
     )
     ap(*asked, "--output", "whole", cwd=tmp_path)
     expected = (tmp_path / "whole" / "plan.json").read_bytes()
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     # In what is drawn at random at first, and in what is learnt from that.
-    for number in (4, 12):
+    for number in (3, 7):
         place = tmp_path / f"killed{number}"
         running = subprocess.Popen(
             [AP, *asked, "--output", place],
@@ -332,7 +336,7 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
         wait_for(lambda place=place, n=number: trials(place) >= n, running)
         running.send_signal(signal.SIGKILL)
         assert running.wait() == -signal.SIGKILL
-        assert trials(place) < 16
+        assert trials(place) < 9
         ap("prune", "--resume", place, cwd=tmp_path)
         assert (place / "plan.json").read_bytes() == expected
 
@@ -348,10 +352,3 @@ def wait_for(met, running: "subprocess.Popen[bytes]") -> None:
         assert running.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < end
         time.sleep(0.005)
-
-
-def test_the_demo_trains_prunes_and_reports(tmp_path: Path) -> None:
-    found = json.loads(installed("demo", "--output", "demo", "--json", cwd=tmp_path).stdout)
-    assert found["accuracy"]["baseline"]["top1"] > 0.95
-    assert found["macs"] <= found["target_macs"]
-    assert (tmp_path / "demo" / "run" / "report.html").exists()

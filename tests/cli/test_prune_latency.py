@@ -5,17 +5,17 @@ what is measured is told as it was measured, and what makes no sense is refused.
 import json
 
 import pytest
-from test_prune import RANDOM, ap, installed
+from test_prune import RANDOM, ap
 
 SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32", *RANDOM)
-STACK = ("--latency-threads", "1", "--latency-batch", "4")
+STACK = ("--latency-threads", "1", "--latency-batch", "32")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    """A cache of our own, for this file."""
+def cache(latencies):
+    """What the page on latencies times, too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(latencies))
         yield
 
 
@@ -23,7 +23,7 @@ def cache(tmp_path_factory):
 def cut(tmp_path_factory):
     place = tmp_path_factory.mktemp("timed")
     given = (*SMALL, "--target-latency", "90%", "--target-macs", "30%", *STACK)
-    done = installed("prune", *given, "--output", "run", "--json", cwd=place)
+    done = ap("prune", *given, "--output", "run", "--json", cwd=place)
     return place, json.loads(done.stdout), done.stderr
 
 
@@ -31,7 +31,7 @@ def test_what_was_measured_is_told(cut):
     _, found, said = cut
     latency = found["latency"]
     assert (latency["backend"], latency["device"]) == ("eager", "cpu")
-    assert (latency["threads"], latency["batch_size"]) == (1, 4)
+    assert (latency["threads"], latency["batch_size"]) == (1, 32)
     assert latency["low"] <= latency["faster"] <= latency["high"]
     assert latency["seconds"] == pytest.approx(latency["base_seconds"] / latency["faster"])
     assert found["target_seconds"] == pytest.approx(0.9 * latency["base_seconds"], rel=1e-6)
@@ -60,9 +60,15 @@ def test_the_run_shows_its_latency(cut):
         (("--target-latency", "70%", "--latency-device", "tpu"), 2, "'tpu' is no device"),
         (
             ("--target-latency", "70%", "--latency-backend", "onnxruntime",
-             "--latency-memory-format", "channels-last"), 2, "does nothing in onnxruntime",
+             "--latency-memory-format", "channels-last"), 2,
+            "--latency-memory-format channels-last does nothing in onnxruntime",
+        ),
+        (
+            ("--target-latency", "70%", "--latency-backend", "onnxruntime",
+             "--latency-dtype", "bf16"), 2, "hint: take --latency-dtype fp32 or fp16",
         ),
         (("--target-latency", "70%", "--latency-batch", "9999999"), 1, "does not fit in memory"),
+        (("--target-latency", "70%", "--latency-batch", "9999999"), 1, "hint: --latency-batch "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_timed_is_refused(cut, given, code, words):

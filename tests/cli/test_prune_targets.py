@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_prune import ap
 from torch import nn
 
 from ap_core.errors import Interrupted, RunError, UsageError
@@ -211,10 +212,7 @@ def test_every_target_of_a_dry_run_is_timed_alone():
 
 
 def test_killed_targets_are_resumed_from_their_common_directory(tmp_path):
-    def run(*arguments):
-        subprocess.run([AP, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    run(*ASKED, "--output", "whole")
+    ap(*ASKED, "--output", "whole", cwd=tmp_path)
     killed = subprocess.Popen(
         [AP, *ASKED, "--output", "home"], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
@@ -225,6 +223,6 @@ def test_killed_targets_are_resumed_from_their_common_directory(tmp_path):
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     assert len(plans(home)) < 3
-    run("prune", "--resume", "home")
+    ap("prune", "--resume", "home", cwd=tmp_path)
     assert plans(home) == plans(tmp_path / "whole")
     assert (home / "index.html").exists()

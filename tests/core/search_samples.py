@@ -1,5 +1,6 @@
 """A small invented network, a solver and a judge of it, and strategists by script."""
 
+from functools import cache
 from hashlib import sha256
 
 from networks import scores, vit
@@ -134,21 +135,30 @@ class Bench:
         return self.time
 
 
+VIT = vit()
+VIT_SCORES = scores(VIT)
+VIT_LIMIT = CostModel(VIT).macs(VIT.whole) // 2
+VIT_BUDGET = Budget(caps=(Cap(metric=Metric.MACS, limit=VIT_LIMIT),))
+
+
+@cache
+def solved(written):
+    """Plan of a strategy as it is written in JSON, once: the solver has no state."""
+    return solve_for_real(VIT, VIT_SCORES, Strategy.model_validate_json(written), VIT_BUDGET)
+
+
 class SolvedBench(Bench):
     """Searches over a made-up vision transformer, at half of its MACs, with the real solver."""
 
     def __init__(self):
-        self.network = vit()
-        self.scores = scores(self.network)
-        self.limit = CostModel(self.network).macs(self.network.whole) // 2
+        self.network, self.scores, self.limit = VIT, VIT_SCORES, VIT_LIMIT
         super().__init__(judge=self._worth)
 
     def search(self, strategist, **more):
-        budget = Budget(caps=(Cap(metric=Metric.MACS, limit=self.limit),))
-        made = {"network": self.network, "budget": budget, "scores": self.scores}
+        made = {"network": self.network, "budget": VIT_BUDGET, "scores": self.scores}
         return super().search(
             strategist,
-            solve=lambda strategy: solve_for_real(self.network, self.scores, strategy, budget),
+            solve=lambda strategy: solved(strategy.model_dump_json(exclude={"rationale"})),
             **made | more,
         )
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from run_samples import BUDGET, record, trial
+from run_samples import BUDGET, record, result, trial
 
 from ap_core.report.commands import go_on_in, next_steps
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import (
     ArchitectureRecord,
+    LatencyRecord,
     QualityRecord,
     TrainingRecord,
     WeightsRecord,
@@ -33,6 +34,17 @@ def test_a_trained_network_can_be_loaded_shown_trained_again_and_measured():
     assert lines(data={"name": "digits"}) == [
         *LOAD, "ap finetune 'runs/a b'", "ap bench 'runs/a b'",
     ]  # fmt: skip
+
+
+def test_a_network_that_was_cut_to_a_latency_is_measured_as_it_was_timed():
+    timed = LatencyRecord(
+        backend="onnxruntime", device="cpu", precision="fp32", batch_size=16, threads=2,
+        memory_format="contiguous", machine={}, base_seconds=0.2, seconds=0.1, faster=2.0, low=1.9,
+        high=2.1, measured=3,
+    )  # fmt: skip
+    assert lines(result=result(latency=timed))[-1] == (
+        "ap bench 'runs/a b' --backend onnxruntime --batch-size 16 --threads 2"
+    )
 
 
 def test_a_network_that_was_trained_again_or_never_is_not_to_be_trained():

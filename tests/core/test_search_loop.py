@@ -196,6 +196,21 @@ def test_a_judge_that_fails_otherwise_ends_the_search():
         Bench(judge=judge).search(Scripted(BASE))
 
 
+def test_a_run_that_cannot_be_written_ends_the_search_and_blames_no_strategist():
+    bench = Bench()
+
+    def full(strategy):
+        if strategy == BASE:
+            return solve(strategy)
+        raise RunError("cannot write runs/a: no space left")
+
+    proposals = (BASE, BASE.model_copy(update={"smoothing": 1.0}))
+    with pytest.raises(RunError, match="no space left"):
+        bench.search(Scripted(*proposals), solve=full)
+    assert len(bench.recorded) == 1
+    assert bench.warned == []
+
+
 class UnforeseenError(Exception):
     """What no one expects."""
 

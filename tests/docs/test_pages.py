@@ -4,8 +4,10 @@ A block with a title is a file of that name; one marked `text said` is what the 
 says.
 """
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,9 @@ BLOCK = re.compile(
     r"^```(sh|python|toml(?= title)|text(?= said))(?: ([^\n]*))?\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+DEMO = "ap demo --output runs/demo\n"
 
 
 def run_shell(code: str, place: Path, expected: int) -> str:
@@ -34,10 +39,26 @@ def run_shell(code: str, place: Path, expected: int) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """What the demo leaves, for all pages that begin with it."""
+    place = tmp_path_factory.mktemp("demo")
+    run_shell(DEMO, place, 0)
+    return place / "runs" / "demo"
+
+
+def test_the_demo_trains_prunes_and_reports(demo):
+    found = json.loads((demo / "run" / "run.json").read_text())
+    (cap,) = found["budget"]["caps"]
+    assert found["result"]["baseline"]["top1"] > 0.95
+    assert found["result"]["macs"] <= cap["limit"]
+    assert (demo / "run" / "report.html").exists()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
+def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch, latencies, request):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(latencies))
     names: dict[str, object] = {}
     blocks = BLOCK.findall(page.read_text("utf-8"))
     assert blocks
@@ -46,6 +67,9 @@ def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
         if title := re.search(r'title="([^"]+)"', about):
             (tmp_path / title[1]).write_text(code)
         elif language == "sh":
+            if DEMO in code:
+                shutil.copytree(request.getfixturevalue("demo"), tmp_path / "runs" / "demo")
+                code = code.replace(DEMO, "")
             exit_code = re.search(r"exit=(\d+)", about)
             said = run_shell(code, tmp_path, int(exit_code[1]) if exit_code else 0)
         elif language == "text":

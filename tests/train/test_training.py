@@ -15,9 +15,10 @@ from accelerate.state import AcceleratorState
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from ap_core.contracts import Architecture, Split
+from ap_core.contracts import Architecture, DataRequest, Split
 from ap_core.errors import DataError, ModelError, UnknownNameError, UsageError
 from ap_core.pipeline.progress import WarningsOnly
+from ap_train.data.digits import open_digits
 from ap_train.data.source import IndexedSource
 from ap_train.training.batches import Batch, Schedule, schedule_of
 from ap_train.training.criterion import Teacher, loss_of
@@ -34,6 +35,16 @@ QUICK = {
     "epochs": 1, "max_steps": 5, "batch_size": 32, "lr": 1e-3, "distillation": "none",
     "min_scale": 0.8, "opt": "sgd",
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits(architecture: Architecture) -> IndexedSource:
+    """Few images to judge on: what is judged decides over nothing here."""
+    return open_digits(
+        DataRequest(
+            name="digits", root=None, architecture=architecture, calibration=64, held_out=64
+        )
+    )
 
 
 def options(**more: object) -> TrainOptions:

@@ -6,6 +6,8 @@ from math import comb
 from statistics import median
 
 CONFIDENCE = 0.95
+ONE_IN = 40
+"""How seldom the true median may lie beyond either end of its interval: twice that is 5 %."""
 
 FENCE = 1.5
 """Interquartile ranges beyond a quartile from which a value is an outlier: Tukey 1977."""
@@ -61,7 +63,7 @@ def outliers(values: Sequence[float]) -> int:
 
 def _left_out(count: int) -> int:
     """How many values at either end can be left out of an interval that holds the median."""
-    allowed = (1 - CONFIDENCE) / 2 * 2**count
+    allowed = 2**count // ONE_IN
     if allowed < 1:
         raise ValueError(f"{count} values are too few for an interval of {CONFIDENCE:.0%}")
     out, outside = 0, 1

@@ -36,12 +36,13 @@ def fitted(
     """Rate of every feature, as a share of the whole network's time, (features,); none below 0.
 
     Least squares of relative errors, by coordinate descent: a network of twice the time may be
-    mistaken by twice as much.
+    mistaken by twice as much; the whole network is not, since all others were compared with it.
     whole: widths of the whole network, whose share is 1.
     Source: Franc et al. 2005, Sequential coordinate-wise algorithm for the NNLS problem.
     """
     rows = [(whole, 1.0, WHOLE), *((each.widths, each.share, 1.0) for each in samples)]
     amounts = np.array([[float(f.at(widths)) for f in features] for widths, _, _ in rows])
+    of_whole = amounts[0].copy()
     shares = np.array([share for _, share, _ in rows])
     weights = np.array([weight for _, _, weight in rows])
     amounts *= (weights / shares)[:, None]
@@ -58,7 +59,8 @@ def fitted(
             rates[j] = max(0.0, rates[j] + step)
         if np.abs(rates - before).max() <= 1e-12:
             break
-    found: FloatArray = rates / sizes
+    rates /= sizes
+    found: FloatArray = rates / (of_whole @ rates)
     return found
 
 

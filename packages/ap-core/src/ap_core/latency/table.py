@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from filelock import FileLock
 from platformdirs import user_cache_path
 
 from ap_core.contracts import Stack
@@ -14,6 +15,9 @@ from ap_core.latency.fit import Sample
 from ap_core.network import Network
 from ap_core.runs.documents import canonical, decode, encode, one_line
 from ap_core.runs.files import append, drop_torn_line, explained
+
+PATIENCE = 10.0
+"""Seconds to wait for another process that adds a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,8 @@ class Header:
 
 
 class LatencyTable:
-    """Cuts of one network that were timed on one stack, in a file that is added to line by line.
+    """Cuts of one network that were timed on one stack, in a file that is added to line by line,
+    by several processes at once if need be.
 
     The name of the file is a digest of all that the times depend on: on another machine, with
     another version, there is another file.
@@ -56,16 +61,21 @@ class LatencyTable:
         return cls(folder / f"{name}.jsonl", tuple(network.whole), header)
 
     def samples(self) -> dict[str, Sample]:
-        """Cuts that were timed, by their names. Raises: RunError where the file is damaged."""
-        if not self.path.exists():
+        """Cuts that were timed, by their names; none where the file cannot be read.
+
+        Raises: RunError where it is damaged.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError:
             return {}
         with hinted(RunError, lambda _hint: "delete it, and latencies are measured again"):
-            drop_torn_line(self.path)
-            return self._read()
+            # A last line without an end is being written, or was torn by a kill.
+            return self._decoded(content[: content.rfind(b"\n") + 1])
 
-    def _read(self) -> dict[str, Sample]:
+    def _decoded(self, content: bytes) -> dict[str, Sample]:
         found: dict[str, Sample] = {}
-        for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
+        for number, line in enumerate(content.splitlines(), start=1):
             where = f"{self.path}, line {number}"
             if number == 1:
                 decode(line, Header, where=where)
@@ -79,13 +89,16 @@ class LatencyTable:
 
     def add(self, cut: str, sample: Sample) -> None:
         """Keep one cut; when this returns, it is on disk. Raises: RunError."""
-        with explained(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists() or not self.path.stat().st_size:
-            append(self.path, one_line(encode(self._header, Header), where=str(self.path)))
         widths = tuple(sample.widths[name] for name in self._names)
         line = SampleLine(cut=cut, widths=widths, share=sample.share)
-        append(self.path, one_line(encode(line, SampleLine), where=str(self.path)))
+        with explained(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock"), timeout=PATIENCE):
+                if self.path.exists():
+                    drop_torn_line(self.path)
+                if not self.path.exists() or not self.path.stat().st_size:
+                    append(self.path, one_line(encode(self._header, Header), where=str(self.path)))
+                append(self.path, one_line(encode(line, SampleLine), where=str(self.path)))
 
 
 def _plain(network: Network) -> Network:

@@ -214,10 +214,8 @@ def _checked(proposal: str, situation: Situation) -> Strategy:
 
 
 def _without_a_plan(error: UnusableError, path: Path) -> ApError:
-    """Refusal of a strategy that has no plan; what the disk refuses is no fault of it."""
+    """Refusal of a strategy that has no plan."""
     cause = error.__cause__
-    if isinstance(cause, RunError):
-        return cause
     if isinstance(cause, ApError):
         return _refused(f"it has no plan: {cause.message}", path, hint=cause.hint)
     return _refused(error.message, path)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ap_core.budget import DEFAULT_BAND, parse_tolerance
 from ap_core.contracts import Stack, WeightsPolicy
+from ap_core.errors import UsageError
 from ap_core.input_size import parse_input_size
 from ap_core.runs.records import Record
 from ap_core.strategy import Strategy
@@ -85,9 +86,15 @@ class PruneOptions(Record):
 
     @model_validator(mode="after")
     def _stack_to_time_on(self) -> Self:
-        """Fill in the default stack where something is to be timed."""
-        if self.stack is None and (self.target_latency or self.multiples):
+        """Fill in the default stack where something is to be timed. Raises: UsageError."""
+        timed = bool(self.target_latency) or self.multiples
+        if self.stack is None and timed:
             return self.model_copy(update={"stack": Stack()})
+        if self.stack is not None and not timed:
+            raise UsageError(
+                "a stack does nothing without a target latency or multiples that are measured",
+                hint="leave it out, or say how long a pass may take",
+            )
         return self
 
     @model_validator(mode="before")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ap_core.contracts import WeightsOrigin
+from ap_core.contracts import Stack, WeightsOrigin
 from ap_core.errors import RunError
 from ap_core.pipeline.opening.subject import made_by_function
 from ap_core.runs.directory import RunDirectory, runs_inside
@@ -51,8 +51,27 @@ def _with_commands(path: Path, record: RunRecord) -> Iterator[NextStep]:
             lines=(command("finetune", str(path), *data),),
         )
     yield NextStep(
-        purpose="Measure its latency on this machine", lines=(command("bench", str(path)),)
+        purpose="Measure its latency on this machine",
+        lines=(command("bench", str(path), *_as_timed(record)),),
     )
+
+
+def _as_timed(record: RunRecord) -> Iterator[str]:
+    """Options of `ap bench` for the stack that a run's latency was measured on."""
+    found = record.result.latency if record.result else None
+    if found is None:
+        return
+    usual = Stack()
+    for option, value, default in (
+        ("--backend", found.backend, usual.backend),
+        ("--device", found.device, usual.device),
+        ("--dtype", found.precision, usual.precision),
+        ("--batch-size", str(found.batch_size), str(usual.batch_size)),
+        ("--threads", str(found.threads), str(usual.threads)),
+        ("--memory-format", found.memory_format, usual.memory_format),
+    ):
+        if value != default:
+            yield from (option, value)
 
 
 def command(*arguments: str) -> str:

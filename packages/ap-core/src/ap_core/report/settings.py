@@ -21,7 +21,7 @@ OF_NO_MATTER = (
     "platform", "python", "accelerate", "numpy", "onnx", "onnxscript", "optuna", "torch-pruning",
     "torchvision",
 )  # fmt: skip
-"""What latencies are not told apart by, as they are not where budgets of latency are kept."""
+"""What latencies are not told apart by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Setting:
     ) -> Self:
         """Setting, and what of the machine decides.
 
-        device: "cpu", "cuda:0". threads: None for as many as torch takes, which the machine may know.
+        device: "cpu", "cuda:0". threads: None for as many as torch takes, as the machine may say.
         """
         default = machine.get("threads", "")
         if threads is None and device == CPU and default.isdecimal():

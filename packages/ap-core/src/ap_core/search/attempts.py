@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
-from ap_core.errors import ApError, ModelError
+from ap_core.errors import ApError, ModelError, RunError
 from ap_core.plan import Plan, digest, kept_shares
 from ap_core.search.proposals import UnusableError
 from ap_core.search.trial import Evidence, Trial
@@ -44,7 +44,8 @@ class Attempts:
     def make(self, strategy: Strategy, evidence: Evidence) -> tuple[Trial, Plan | None]:
         """Trial of a strategy, and its plan unless an earlier trial had the very strategy.
 
-        Raises: UnusableError where it has no plan, but the base strategy's error as it is.
+        Raises: UnusableError where it has no plan, but the base strategy's error as it is, and
+        RunError where the run cannot be written.
         """
         start = self.clock()
         number = len(evidence.trials)
@@ -88,6 +89,8 @@ class Attempts:
     def _solved(self, strategy: Strategy, base: Strategy) -> Plan:
         try:
             return self.solve(strategy)
+        except RunError:
+            raise
         except ApError as error:
             if _key(strategy) == _key(base):
                 raise

@@ -23,6 +23,10 @@ SHORT = 0.01
 """Share of all value that a plan that may drop blocks can be short of what is proven to be the
 most, before finer multiples are tried."""
 
+NEAR = 0.015
+"""Share of a capped latency that a plan may leave before finer multiples are tried: those are slow,
+and no latency is known better than so."""
+
 
 def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) -> Plan:
     """Plan of the most value that keeps to every cap and ends in the band below the tightest.
@@ -43,7 +47,8 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
         found.append(plan)
         # A block is a large step: with finer widths, something else may be worth far more.
         enough = not strategy.depth or (plan.gap or 0.0) <= SHORT
-        if enough and left_of(budget, plan)[1] <= budget.band:
+        metric, left = left_of(budget, plan)
+        if enough and left <= (NEAR if metric is Metric.LATENCY else budget.band):
             return plan
     if not found:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")

@@ -17,6 +17,7 @@ from ap_core.report.amounts import percent
 from ap_core.runs.records import RunRecord
 from ap_core.solver.options import allowed_by
 from ap_core.solver.reach import LOOSEST
+from ap_core.strategy import Strategy
 
 MUCH = 0.5
 """Share of the latency that no width changes from which on it is worth saying."""
@@ -55,7 +56,7 @@ def timed_network(
     if options.target_latency:
         terms = learn_latency(timed, network, progress, grain=strategy.grain)
         network = replace(network, latency=terms)
-        _tell_of_fixed_time(network, progress)
+        _tell_of_fixed_time(network, strategy, progress)
     return timed, network, options.model_copy(update={"strategy": strategy})
 
 
@@ -69,18 +70,22 @@ def _elsewhere(then: Mapping[str, str], now: Mapping[str, str]) -> RunError:
     )
 
 
-def fixed_share(network: Network) -> float:
-    """Share of the latency that no width changes: what is left where every group keeps least."""
+def fixed_share(network: Network, *, depth: bool = False) -> float:
+    """Share of the latency that no width changes: what is left where every group keeps least.
+
+    depth: whether blocks may go, too.
+    """
     model = CostModel(network)
-    least = allowed_by(LOOSEST, network).least
+    least = allowed_by(LOOSEST.model_copy(update={"depth": depth}), network).least
     return model.latency(least) / (model.latency(network.whole) or 1)
 
 
-def _tell_of_fixed_time(network: Network, progress: Progress) -> None:
-    share = fixed_share(network)
+def _tell_of_fixed_time(network: Network, strategy: Strategy, progress: Progress) -> None:
+    share = fixed_share(network, depth=strategy.depth)
     if share < MUCH:
         return
-    remedy = "--depth lets blocks be dropped whole" if network.blocks else "take a larger batch"
+    droppable = network.blocks and not strategy.depth
+    remedy = "--depth lets blocks be dropped whole" if droppable else "take a larger batch"
     progress.warn(
         f"widths can change little: {percent(share)} of the latency would be left of the narrowest "
         "network",
