@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from warm import warm_ap
 
 from ap_core import load_model
 from ap_core.agents.briefing import analysis_briefing
@@ -46,10 +47,10 @@ def ap(*arguments, code=0):
     return out.getvalue() if code == 0 else err.getvalue()
 
 
-def installed(*arguments, cwd, code=0, stdin=""):
-    """What the installed `ap` shows, in a process of its own."""
+def alone(*arguments, cwd, code=0, stdin=""):
+    """What `ap` shows, in a process of its own."""
     done = subprocess.run(
-        [AP, *map(str, arguments)],
+        [warm_ap(), *map(str, arguments)],
         cwd=cwd,
         input=stdin.encode(),
         capture_output=True,
@@ -101,19 +102,17 @@ def proposal(tmp_path):
 
 
 def test_a_session_in_a_shell(tmp_path):
-    begun = json.loads(
-        installed("drive", "start", *ASKED, "--output", "run", "--json", cwd=tmp_path)
-    )
-    shown = json.loads(installed("drive", "show", "run", "--json", cwd=tmp_path))
+    begun = json.loads(alone("drive", "start", *ASKED, "--output", "run", "--json", cwd=tmp_path))
+    shown = json.loads(alone("drive", "show", "run", "--json", cwd=tmp_path))
     assert shown == begun
-    tried = json.loads(installed("drive", "try", "run", "-", "--json", cwd=tmp_path, stdin=SMOOTH))
+    tried = json.loads(alone("drive", "try", "run", "-", "--json", cwd=tmp_path, stdin=SMOOTH))
     assert tried["strategy"]["smoothing"] == 0.5
-    again = installed("drive", "try", "run", "-", cwd=tmp_path, stdin=SMOOTH, code=2)
+    again = alone("drive", "try", "run", "-", cwd=tmp_path, stdin=SMOOTH, code=2)
     assert again == (
         "error: the proposal is refused: that is the strategy of trial 1; propose another\n"
         "hint: names and schema: ap drive show run\n"
     )
-    found = json.loads(installed("drive", "finish", "run", "--json", cwd=tmp_path))
+    found = json.loads(alone("drive", "finish", "run", "--json", cwd=tmp_path))
     assert found["trials"] == 2
     assert found["strategist"] == "drive"
     assert found["macs"] == (tried["macs"] if tried["best"] == 1 else begun["trials"][0]["macs"])

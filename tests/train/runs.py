@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_model
+from warm import warm_ap
 
 from ap_core import prune
 from ap_core.cli.main import run
@@ -73,10 +74,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def ap(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-    """The installed command."""
-    program = Path(sys.executable).with_name("ap")
+    """The command, in a process of its own."""
     return subprocess.run(
-        [program, *map(str, arguments)],
+        [warm_ap(), *map(str, arguments)],
         capture_output=True, timeout=WAIT, text=True, env=environment(**more), check=False,
     )  # fmt: skip
 
