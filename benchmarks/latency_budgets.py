@@ -59,26 +59,35 @@ def main(words: Sequence[str] = ()) -> None:
     registry = Registry.from_entry_points()
     stack = Stack(device=given.device, batch_size=given.batch)
     name = f"latency-budgets{given.suffix}"
-    rows: list[Row] = []
+    found: list[Row | str] = []
     for large in filter(None, given.networks.split(",")):
         options = {"model": large, "weights": "random", "held_out": 32, "stack": stack, **IMAGES}
-        rows += rows_of(registry, large, options, None)
-    if rows:
-        show(name, rows, about=__doc__ or "", note=f"{stack}; ms: of the whole network")
-    rows = []
+        found += rows_of(registry, large, options, None)
+    tell(name, found, stack, about=__doc__ or "")
+    found = []
     for kind in (kind for kind in KINDS if kind.name in given.small.split(",")):
         network, _, _ = trained(registry, kind, "digits", 0)
         options = {"model": kind.name, "input_size": SIZE, "data": "digits", "stack": SMALL_STACK}
-        rows += rows_of(registry, kind.name, options, network)
+        found += rows_of(registry, kind.name, options, network)
+    tell("latency-budgets-small", found, SMALL_STACK, about=f"{__doc__ or ''}{OF_TRAINED}")
+
+
+def tell(name: str, found: Sequence[Row | str], stack: Stack, *, about: str) -> None:
+    """Show the rows, and below them what was out of reach."""
+    rows = [each for each in found if not isinstance(each, str)]
+    missed = [each for each in found if isinstance(each, str)]
     if rows:
-        note = f"{SMALL_STACK}; ms: of the whole network"
-        show("latency-budgets-small", rows, about=f"{__doc__ or ''}{OF_TRAINED}", note=note)
+        note = "; ".join((f"{stack}", "ms: of the whole network", *missed))
+        show(name, rows, about=about, note=note)
 
 
 def rows_of(
     registry: Registry, name: str, options: dict[str, object], module: nn.Module | None
-) -> Iterator[Row]:
-    """One row for each share of the latency. module: a trained network, which is judged."""
+) -> Iterator[Row | str]:
+    """A row for each share of the latency, or why there is none.
+
+    module: a trained network, which is judged.
+    """
     asked = PruneOptions.parse({**options, "target_latency": ",".join(SHARES)})
     session = new_session(registry, asked, Silent(), module=module)
     for share, budget in zip(SHARES, budgets_of(asked, session.network), strict=True):
@@ -86,6 +95,7 @@ def rows_of(
             yield row_of(session, name, share, budget, judged=module is not None)
         except OutOfReachError as error:
             print(name, share, error.message, error.hint, flush=True)
+            yield f"{name} at {share} is out of reach: {error.message}"
 
 
 def row_of(session: Session, name: str, share: str, budget: Budget, *, judged: bool) -> Row:
