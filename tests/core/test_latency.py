@@ -343,7 +343,8 @@ def test_a_search_that_goes_on_times_nothing_again():
     assert [digest(again(strategy)) for strategy in strategies] == [digest(p) for p in plans]
     assert [again(strategy).latency for strategy in strategies] == [p.latency for p in plans]
     assert clock.timed == before
-    assert len({entry.plan for entry in kept}) <= before
+    taken = {each.plan for each in kept if LEAST * first.limit <= each.took <= first.limit}
+    assert before == len({entry.plan for entry in kept}) + len(taken)
 
 
 def test_a_correction_that_leads_out_of_reach_leaves_the_plan_that_keeps_to_the_cap():

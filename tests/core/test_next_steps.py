@@ -45,6 +45,8 @@ def test_a_network_that_was_cut_to_a_latency_is_measured_as_it_was_timed():
     assert lines(result=result(latency=timed))[-1] == (
         "ap bench 'runs/a b' --backend onnxruntime --batch-size 16 --threads 2"
     )
+    of_plugin = timed.model_copy(update={"backend": "phone"})
+    assert lines(result=result(latency=of_plugin))[-1] == "ap bench 'runs/a b'"
 
 
 def test_a_network_that_was_trained_again_or_never_is_not_to_be_trained():

@@ -8,8 +8,12 @@ from pathlib import Path
 from ap_core.contracts import Stack, WeightsOrigin
 from ap_core.errors import RunError
 from ap_core.pipeline.opening.subject import made_by_function
+from ap_core.report.settings import OF_TORCH
 from ap_core.runs.directory import RunDirectory, runs_inside
 from ap_core.runs.records import RunRecord
+
+BENCHED = (*OF_TORCH, "onnxruntime")
+"""Backends of `ap bench`; timers of plugins know others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,9 @@ def _with_commands(path: Path, record: RunRecord) -> Iterator[NextStep]:
 
 
 def _as_timed(record: RunRecord) -> Iterator[str]:
-    """Options of `ap bench` for the stack that a run's latency was measured on."""
+    """Options of `ap bench` for the stack that a run's latency was measured on, if it knows it."""
     found = record.result.latency if record.result else None
-    if found is None:
+    if found is None or found.backend not in BENCHED:
         return
     usual = Stack()
     for option, value, default in (
