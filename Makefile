@@ -37,7 +37,7 @@ coverage: setup
 	$(TESTS) --cov=ap_core --cov-branch --cov-report=term:skip-covered --cov-fail-under=95
 
 lint: setup
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(foreach package,$(PACKAGES),$(package)/src)
 	$(BIN)/lint-imports

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import timm
 import torch
-from conftest import ARCHITECTURE
 from PIL import Image
 
 from ap_core.contracts import DataRequest, Split
@@ -31,6 +30,7 @@ from ap_train.training.presets import options_of
 from ap_train.training.setup import accelerator_of
 from ap_train.training.state import Parts, Standing
 from ap_train.training.world import World
+from conftest import ARCHITECTURE
 
 QUICK = {
     "epochs": 1, "max_steps": 4, "batch_size": 32, "lr": 1e-2, "distillation": "none",
