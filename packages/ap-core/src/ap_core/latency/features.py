@@ -1,8 +1,15 @@
-"""What the latency of a network is made of: sums of products of widths, each with one rate."""
+"""What the latency of a network is made of: sums of products of widths, each with one rate.
+
+There are more rates than a few dozen cuts tell apart. So what the whole network does at one rate
+comes first, and every stage has rates of its own besides, which the fit pulls to none: a stage is
+as fast as the others until measurements say that it is slower. With one level alone, a fit gives
+the time of one stage to the next, and the solver cuts where nothing is gained.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 
 from ap_core.cost import evaluate
 from ap_core.network import LayerCost, Network, Term
@@ -12,11 +19,13 @@ from ap_core.network import LayerCost, Network, Term
 class Feature:
     """A part of the latency that one rate says the time of.
 
-    terms: how much of it there is at any widths.
+    terms: how much of it there is at any widths. local: of one stage alone, where another feature
+    has it of the whole network.
     """
 
     name: str
     terms: tuple[Term, ...] = field(repr=False)
+    local: bool = False
 
     def at(self, widths: Mapping[str, int]) -> int:
         """How much of it there is."""
@@ -26,23 +35,40 @@ class Feature:
 def features_of(network: Network) -> tuple[Feature, ...]:
     """Every part of a network's latency.
 
-    One pass, whatever the widths; every block that can be dropped; multiply-accumulates by stage
-    and kind of layer, as layers of one kind on images of one size run at one speed; and channels
-    that layers read and write, by stage and kind of group, as much of what a network does besides
-    is limited by memory.
+    Of the whole network: one pass, whatever the widths; blocks that can be dropped;
+    multiply-accumulates by kind of layer; and values that layers read and write, as much of what a
+    network does besides is limited by memory. Of its stages: every block; multiply-accumulates by
+    kind of layer, as layers of one kind on images of one size run at one speed; and channels, by
+    kind of group.
     """
     blocks = {block.name for block in network.blocks}
-    terms: dict[str, list[Term]] = defaultdict(list)
-    terms["a pass"].append(Term(coefficient=1))
+    shared: dict[str, list[Term]] = defaultdict(list)
+    local: dict[str, list[Term]] = defaultdict(list)
+    shared["a pass"].append(Term(coefficient=1))
     for block in network.blocks:
-        terms[block.scope].append(Term(coefficient=1, groups=(block.name,)))
+        there = Term(coefficient=1, groups=(block.name,))
+        shared[block.scope].append(there)
+        local[f"{block.stage}: {block.scope}"].append(there)
+    positions = 1
     for layer in network.layers:
-        terms[f"{layer.stage}: MACs of {layer.kind}"] += layer.macs
+        positions = _positions(layer, network.whole) or positions
+        shared[f"MACs of {layer.kind}"] += layer.macs
+        local[f"{layer.stage}: MACs of {layer.kind}"] += layer.macs
         for name, around in _channels(layer, blocks):
             group = network.by_name[name]
             moved = Term(coefficient=group.lanes, groups=tuple(sorted((name, *around))))
-            terms[f"{layer.stage}: {group.kind} channels"].append(moved)
-    return tuple(Feature(name=name, terms=merged(found)) for name, found in terms.items() if found)
+            shared["values"].append(replace(moved, coefficient=group.lanes * positions))
+            local[f"{layer.stage}: {group.kind} channels"].append(moved)
+    return (
+        *(Feature(name=name, terms=merged(found)) for name, found in shared.items() if found),
+        *(Feature(name=n, terms=merged(found), local=True) for n, found in local.items() if found),
+    )
+
+
+def _positions(layer: LayerCost, whole: Mapping[str, int]) -> int:
+    """About how many positions of an image the channels of a layer have; 0 where it has no MACs."""
+    params = evaluate(layer.params, whole)
+    return ceil(evaluate(layer.macs, whole) / params) if params else 0
 
 
 def merged(terms: Iterable[Term]) -> tuple[Term, ...]:

@@ -14,9 +14,10 @@ SWEEPS = 3000
 """Of the descent: each is a product of two small matrices."""
 
 RIDGE = 1e-6
-"""Pull towards no time at all, relative to every feature's own weight: it decides what nothing
-else does.
-"""
+"""Pull of the square of a feature's share of the time: it decides what nothing else does."""
+
+LOCAL_RIDGE = 0.3
+"""Of the features of single stages besides; `benchmarks/latency_fit.py` says what others do."""
 
 WHOLE = 3.0
 """Weight of the whole network, which every budget is compared with."""
@@ -31,13 +32,18 @@ class Sample:
 
 
 def fitted(
-    features: Sequence[Feature], whole: Mapping[str, int], samples: Sequence[Sample]
+    features: Sequence[Feature],
+    whole: Mapping[str, int],
+    samples: Sequence[Sample],
+    *,
+    local_ridge: float = LOCAL_RIDGE,
 ) -> FloatArray:
     """Rate of every feature, as a share of the whole network's time, (features,); none below 0.
 
     Least squares of relative errors, by coordinate descent: a network of twice the time may be
     mistaken by twice as much; the whole network is not, since all others were compared with it.
-    whole: widths of the whole network, whose share is 1.
+    whole: widths of the whole network, whose share is 1. local_ridge: how strongly the features of
+    single stages are pulled to no time at all.
     Source: Franc et al. 2005, Sequential coordinate-wise algorithm for the NNLS problem.
     """
     rows = [(whole, 1.0, WHOLE), *((each.widths, each.share, 1.0) for each in samples)]
@@ -45,11 +51,11 @@ def fitted(
     of_whole = amounts[0].copy()
     shares = np.array([share for _, share, _ in rows])
     weights = np.array([weight for _, _, weight in rows])
-    amounts *= (weights / shares)[:, None]
-    sizes = np.linalg.norm(amounts, axis=0)
-    sizes[sizes == 0] = 1.0
-    amounts /= sizes
-    products = amounts.T @ amounts + RIDGE * np.eye(len(sizes))
+    # Every column as a share of the whole network's: then its rate is a share of the time.
+    sizes = np.where(of_whole > 0, of_whole, 1.0)
+    amounts *= (weights / shares)[:, None] / sizes
+    pull = np.array([RIDGE + local_ridge * feature.local for feature in features])
+    products = amounts.T @ amounts + np.diag(pull)
     wanted = amounts.T @ weights
     rates = np.zeros(len(sizes))
     for _ in range(SWEEPS):

@@ -1,41 +1,47 @@
 """Which multiples of channels a stack rewards, by measurement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
 from ap_core.latency.features import Feature
 from ap_core.latency.fit import Sample, fitted
 from ap_core.network import GroupKind, Network, Term
+from ap_core.solver.options import multiple
 
-MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-SHARES = (0.55, 0.75)
+MULTIPLES = (1, 4, 8, 16, 32, 64)
+SHARES = (0.5, 0.65, 0.8)
 """Shares of the channels that stay in the cuts that are compared."""
 
-GAIN = 0.03
+GAIN = 0.02
 """A coarser multiple must be faster by more than this share to be worth its coarseness."""
 
 
-def cuts_at(network: Network, multiple: int) -> list[dict[str, int]]:
-    """Widths that are multiples of just this number, and of no larger power of two."""
-    return [_cut_at(network, multiple, share) for share in SHARES]
+def cuts_at(network: Network, grain: int) -> list[dict[str, int]]:
+    """Widths that are multiples of just this number, and of no larger power of two; of narrow
+    groups, of what solvers take in its place, so that all cuts are of about the same MACs.
+    """
+    return [_cut_at(network, grain, share) for share in SHARES]
 
 
-def _cut_at(network: Network, multiple: int, share: float) -> dict[str, int]:
+def _cut_at(network: Network, grain: int, share: float) -> dict[str, int]:
     widths = dict(network.whole)
     for group in network.free:
-        if group.kind is GroupKind.HEADS or group.width < 2 * multiple:
+        if group.kind is GroupKind.HEADS:
             continue
-        times = 2 * round((share * group.width / multiple - 1) / 2) + 1
-        widths[group.name] = min(group.width, multiple * max(1, times))
+        step = multiple(group, None, grain=grain)
+        times = 2 * round((share * group.width / step - 1) / 2) + 1
+        widths[group.name] = min(group.width, step * max(1, times))
     return widths
 
 
 def speeds_of(network: Network, timed: Mapping[int, Sequence[Sample]]) -> dict[int, float]:
-    """Speed at every multiple; the best is 1.
+    """Speed at every multiple, in rising order of these; the best is 1.
 
     What a pass and its multiply-accumulates take is fitted to all cuts together: what is left is
-    what their multiples do.
+    what their multiples do. A coarser multiple is one of every finer one, too, and so no slower:
+    where it was measured to be, that is noise, and all of them have the mean.
     """
     macs = tuple(term for layer in network.layers for term in layer.macs)
     features = (
@@ -49,9 +55,22 @@ def speeds_of(network: Network, timed: Mapping[int, Sequence[Sample]]) -> dict[i
         amounts = np.array([float(each.at(sample.widths)) for each in features])
         return float(amounts @ rates) / sample.share
 
-    found = {m: float(np.mean([speed(each) for each in samples])) for m, samples in timed.items()}
-    best = max(found.values())
-    return {multiple: each / best for multiple, each in found.items()}
+    found = _rising([fmean(map(speed, samples)) for samples in timed.values()])
+    return {multiple: each / found[-1] for multiple, each in zip(timed, found, strict=True)}
+
+
+def _rising(values: Iterable[float]) -> list[float]:
+    """The nearest values, by least squares, that never fall.
+
+    Source: Ayer et al. 1955, Ann. Math. Stat. 26, 641: pool adjacent violators.
+    """
+    pools: list[list[float]] = []
+    for value in values:
+        pools.append([value])
+        while len(pools) > 1 and fmean(pools[-2]) > fmean(pools[-1]):
+            last = pools.pop()
+            pools[-1] += last
+    return [fmean(pool) for pool in pools for _ in pool]
 
 
 def rewarded(speeds: Mapping[int, float]) -> int:

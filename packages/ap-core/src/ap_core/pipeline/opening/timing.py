@@ -149,7 +149,7 @@ def learn_speeds(timed: TimedStack, network: Network, progress: Progress) -> dic
     """
     names = {
         multiple: {
-            f"multiples of {multiple}, cut {number}": widths
+            f"odd multiples of {multiple}, cut {number}": widths
             for number, widths in enumerate(cuts_at(network, multiple))
         }
         for multiple in MULTIPLES
