@@ -3,15 +3,14 @@
 import io
 import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from warm import warm_ap
+
 from ap_core.cli.main import run
 
-AP = Path(sys.executable).with_name("ap")
 ALONE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 SHARED = """
@@ -102,10 +101,8 @@ def ablate(*arguments: object, code: int = 0) -> tuple[str, str]:
 def started(*arguments: object) -> subprocess.Popen[str]:
     """`ap ablate` in a process of its own."""
     return subprocess.Popen(
-        [AP, "ablate", *map(str, arguments)],
+        [warm_ap(), "ablate", *map(str, arguments)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | ALONE,
-        # A shell in the background has its children ignore what is sent here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from comparisons import (
     transcript,
     written,
 )
+from warm import kill
 
 from ap_bench.ablations.compare import ablate as compare
 from ap_bench.ablations.reading import read_configuration
@@ -281,8 +282,8 @@ def wait_for(there, process) -> None:
         time.sleep(0.01)
 
 
-def stop(process, signal_) -> int:
-    process.send_signal(signal_)
+def stop(process, how) -> int:
+    how(process)
     process.communicate(timeout=WAIT)
     return process.returncode
 
@@ -297,14 +298,14 @@ def test_stopped_and_killed_it_goes_on_to_the_same_results(compared, tmp_path: P
     process = started(path, "--output", home)
     wait_for((home / "ablation.json").exists, process)
     wait_for(lambda: len(document(home)["cells"]) >= 1, process)
-    assert stop(process, signal.SIGINT) == 130
+    assert stop(process, lambda it: it.send_signal(signal.SIGINT)) == 130
     done = document(home)["cells"]
     first = (home / done[0]["run"] / "run.json").stat().st_mtime_ns
 
     process = started(path, "--output", home)
     journal = home / "test_resnet" / "50-percent" / "scripted" / "seed-0" / "trials.jsonl"
     wait_for(journal.exists, process)
-    assert stop(process, signal.SIGKILL) == -signal.SIGKILL
+    assert stop(process, kill) == -signal.SIGKILL
     assert len(document(home)["cells"]) < 10
     assert "Not finished." in (home / "index.html").read_text()
 

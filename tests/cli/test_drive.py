@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from warm import warm_ap
+from warm import kill, warm_ap, warm_python
 
 from ap_core import load_model
 from ap_core.agents.briefing import analysis_briefing
@@ -30,7 +29,6 @@ from ap_core.pipeline.searching.evidence import evidence_of
 from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import RunDirectory
 
-AP = Path(sys.executable).with_name("ap")
 ASKED = (
     "--model", "test_resnet", "--num-classes", "10", "--input-size", "32",
     "--weights", "random", "--data", "digits", "--held-out", "64", "--calibration-batches", "2",
@@ -244,7 +242,7 @@ def test_a_proposal_without_a_plan_is_refused_and_changes_nothing(started, propo
 def test_what_is_no_proposal_is_refused_on_stdin_too(origin, given, said):
     before = content(origin)
     done = subprocess.run(
-        [AP, "drive", "try", origin, "-"], input=given, capture_output=True, check=False
+        [warm_ap(), "drive", "try", origin, "-"], input=given, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.decode().startswith(said)
@@ -341,24 +339,24 @@ def test_a_finished_run_is_shown_again_and_takes_no_more(started, proposal):
 
 def test_one_process_at_a_time(started, proposal):
     holder = (
-        "import sys, time; from pathlib import Path\n"
+        "import os, sys, time; from pathlib import Path\n"
         "from ap_core.runs.directory import RunDirectory\n"
         "with RunDirectory.resume(Path(sys.argv[1]), note=print):\n"
-        "    print('held', flush=True); time.sleep(60)"
+        "    print(os.getpid(), flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", holder, started], stdout=subprocess.PIPE, text=True
+        [warm_python(), "-c", holder, started], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+        holding = int(process.stdout.readline())
         before = content(started)
-        said = f"error: {started} is in use by process {process.pid}\n"
+        said = f"error: {started} is in use by process {holding}\n"
         assert ap("drive", "try", started, proposal, code=1).startswith(said)
         assert ap("drive", "finish", started, code=1).startswith(said)
         assert ap("drive", "start", "--resume", started, code=1).startswith(said)
         assert json.loads(ap("drive", "show", started, "--json"))["best"] == 0
         assert content(started) == before
-        process.kill()
+        kill(process)
     assert json.loads(ap("drive", "try", started, proposal, "--json"))["number"] == 1
 
 
@@ -389,7 +387,7 @@ def test_what_the_disk_refuses_is_no_fault_of_the_proposal(started, proposal):
 def killed(*arguments, when, cwd):
     """Run a command, and kill it at once when something is met."""
     running = subprocess.Popen(
-        [AP, *map(str, arguments)],
+        [warm_ap(), *map(str, arguments)],
         cwd=cwd,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -400,7 +398,7 @@ def killed(*arguments, when, cwd):
         assert running.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < end
         time.sleep(0.001)
-    running.send_signal(signal.SIGKILL)
+    kill(running)
     out, _ = running.communicate()
     return out
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from warm import kill, warm_ap, warm_python
 
 from ap_core.cli.main import run
 
@@ -297,7 +298,7 @@ def test_a_function_of_the_users_own_is_pruned(tmp_path: Path) -> None:
         "print(type(load_model('run', factory=mine.small)).__name__)"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        [warm_python(), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert shown.stdout.strip() == "Sequential"
 
@@ -327,14 +328,14 @@ def test_a_killed_search_ends_with_the_same_plan(tmp_path: Path) -> None:
     for number in (3, 7):
         place = tmp_path / f"killed{number}"
         running = subprocess.Popen(
-            [AP, *asked, "--output", place],
+            [warm_ap(), *asked, "--output", place],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         wait_for(lambda place=place, n=number: trials(place) >= n, running)
-        running.send_signal(signal.SIGKILL)
+        kill(running)
         assert running.wait() == -signal.SIGKILL
         assert trials(place) < 9
         ap("prune", "--resume", place, cwd=tmp_path)

@@ -1,18 +1,16 @@
 """Several targets, and runs that were stopped: nothing is lost, nothing is mixed up."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
 from test_prune import ap
 from torch import nn
+from warm import kill, warm_ap
 
 from ap_core.errors import Interrupted, RunError, UsageError
 from ap_core.pipeline.options import PruneOptions
@@ -20,7 +18,6 @@ from ap_core.pipeline.progress import WarningsOnly
 from ap_core.pipeline.prune import prune, resume, resume_all
 from ap_core.runs.directory import RunDirectory
 
-AP = Path(sys.executable).with_name("ap")
 ASKED = (
     "prune", "--model", "test_resnet", "--num-classes", "10", "--input-size", "32",
     "--weights", "random", "--target-macs", "75%,50%,25%",
@@ -214,13 +211,13 @@ def test_every_target_of_a_dry_run_is_timed_alone():
 def test_killed_targets_are_resumed_from_their_common_directory(tmp_path):
     ap(*ASKED, "--output", "whole", cwd=tmp_path)
     killed = subprocess.Popen(
-        [AP, *ASKED, "--output", "home"], cwd=tmp_path, stderr=subprocess.DEVNULL
+        [warm_ap(), *ASKED, "--output", "home"], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
     home = tmp_path / "home"
     while not plans(home):
         assert killed.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
-    os.kill(killed.pid, signal.SIGKILL)
+    kill(killed)
     assert killed.wait() == -signal.SIGKILL
     assert len(plans(home)) < 3
     ap("prune", "--resume", "home", cwd=tmp_path)

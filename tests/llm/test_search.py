@@ -3,13 +3,12 @@
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from formats import KEY, as_json
 from loopback import Answer, cut_before_the_answer, cut_in_the_body, hang, reset, speak_no_http
 from search_samples import SolvedBench
+from warm import warm_ap
 
 from ap_core.agents.asking import Allowance, Llm
 from ap_core.agents.reply import schema_of
@@ -157,7 +156,7 @@ def test_a_service_that_recovers_is_used_again(server, search, format_):
 def prune(server, place, *more, **environment):
     """The installed command on a small network, with an LLM of the server."""
     command = [
-        Path(sys.executable).with_name("ap"), "prune", "--model", "test_resnet",
+        warm_ap(), "prune", "--model", "test_resnet",
         "--weights", "random", "--num-classes", "10", "--input-size", "32",
         "--data", "digits", "--held-out", "64",
         "--calibration-batches", "2", "--target-macs", "50%", "--trials", "4", "--json",

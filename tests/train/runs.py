@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_model
-from warm import warm_ap
+from warm import warm_ap, warm_python
 
 from ap_core import prune
 from ap_core.cli.main import run
@@ -100,8 +99,8 @@ def launched(processes: int, *program: object) -> subprocess.CompletedProcess[st
     """A program on several processes."""
     return subprocess.run(
         [
-            sys.executable, "-m", "torch.distributed.run", "--standalone",
-            "--nproc_per_node", str(processes), *map(str, program),
+            warm_python(), "-m", "torch.distributed.run", "--standalone", "--no-python",
+            "--nproc_per_node", str(processes), warm_python(), *map(str, program),
         ],
         capture_output=True, timeout=WAIT, text=True, env=environment(), check=False,
     )  # fmt: skip

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,6 +31,7 @@ from runs import (
     training,
     weights,
 )
+from warm import kill, warm_ap, warm_python
 
 from ap_core import load_model
 from ap_core.console import Console
@@ -131,7 +131,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None
     assert ap("finetune", whole, *arguments).returncode == 0
     killed = copied(convnext, tmp_path / "killed")
     moments = np.random.default_rng(0).uniform(0.0, 1.5, 2)
-    command = [Path(sys.executable).with_name("ap"), "finetune", killed]
+    command = [warm_ap(), "finetune", killed]
     first = [*command, *map(str, arguments)]
     for number, moment in enumerate(moments):
         running = subprocess.Popen(
@@ -140,7 +140,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(convnext, tmp_path) -> None
         )  # fmt: skip
         _wait_for_state(killed, running)
         time.sleep(moment)
-        running.send_signal(signal.SIGKILL)
+        kill(running)
         assert running.wait() == -signal.SIGKILL
         with pytest.raises(RunError, match="has a training that stopped"):
             finetune(killed, quick())
@@ -194,7 +194,7 @@ def untimed(record: dict[str, Any]) -> object:
 
 
 DYING = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 
 from ap_train.finetuning.finetune import finetune, resume
@@ -209,7 +209,7 @@ def die(event, arguments):
     place = Path(str(arguments[1 if event == "os.rename" else 0])).relative_to(run)
     last = place.name != "training.json" or '"status": "done"' in Path(arguments[0]).read_text()
     if str(place) == moment and last:
-        os._exit(9)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 sys.addaudithook(die)
@@ -235,10 +235,10 @@ def test_a_training_killed_at_any_of_its_last_writes_goes_on_to_the_trained_weig
     for moment in moments:
         asked = "" if (run / "finetune").exists() else options.model_dump_json()
         died = subprocess.run(
-            [sys.executable, "-c", DYING, run, moment, asked],
+            [warm_python(), "-c", DYING, run, moment, asked],
             env=environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
-        assert died.returncode == 9, died.stderr
+        assert died.returncode == -signal.SIGKILL, died.stderr
         with pytest.raises(RunError, match=r"training that stopped|trained already") as caught:
             finetune(run, options)
         assert "--resume" in caught.value.hint
