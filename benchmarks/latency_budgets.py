@@ -3,7 +3,9 @@
 Networks are cut to 70 and 50 % of their latency, as `ap prune --target-latency` does it. Beside
 each stands the cut to MACs of the same importance whose measured latency is nearest to the same: up
 to eight budgets of MACs are tried until they are 1 % apart. Every cut is measured beside
-the whole network, in 18 to 54 rounds that alternate, until the 95 % interval is 2 % wide.
+the whole network, in 18 to 54 rounds that alternate, until the 95 % interval is 2 % wide. "lost" is
+the share of all scores that the channels that go have: norms of random weights where there are no
+images, else by a Taylor expansion.
 """
 
 import argparse
@@ -37,18 +39,17 @@ STEPS = 8
 ALIKE = 0.01
 """How far apart two latencies that count as the same may be."""
 
-IMAGES = {"data": "glyphs", "num_classes": 32, "batch_size": 8, "calibration_batches": 8}
 SMALL_STACK = Stack(batch_size=64, threads=1)
 """Of small networks: one image is done before its layers are called."""
 
 OF_TRAINED = """
-These networks were trained on digits: "lost" is the share of all scores (Taylor) that the channels
-that go have, top-1 is of held-out images, after batch-norm statistics were re-estimated.
+These networks were trained on digits: top-1 is of held-out images, after batch-norm statistics were
+re-estimated.
 """
 
 
 def main(words: Sequence[str] = ()) -> None:
-    """Large networks of random weights, of which no loss is told; small ones that were trained."""
+    """Large networks of random weights, whose accuracy is none; small ones that were trained."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency_budgets")
     parser.add_argument("--networks", default=",".join(LARGE))
     parser.add_argument("--small", default=",".join(kind.name for kind in KINDS))
@@ -61,7 +62,7 @@ def main(words: Sequence[str] = ()) -> None:
     name = f"latency-budgets{given.suffix}"
     found: list[Row | str] = []
     for large in filter(None, given.networks.split(",")):
-        options = {"model": large, "weights": "random", "held_out": 32, "stack": stack, **IMAGES}
+        options = {"model": large, "weights": "random", "stack": stack}
         found += rows_of(registry, large, options, None)
     tell(name, found, stack, about=__doc__ or "")
     found = []
@@ -117,21 +118,21 @@ def row_of(session: Session, name: str, share: str, budget: Budget, *, judged: b
         "cut to MACs: measured %": 100 / found.value,
         "its MACs %": 100 * for_macs.macs / whole,
     }
-    if judged:
-        judge = judge_of(session, None)
-        row |= kept(judge(for_time), "") | kept(judge(for_macs), "its ")
+    judge = judge_of(session, None)
+    for whose, plan in (("", for_time), ("its ", for_macs)):
+        row |= kept(judge(plan), whose, judged=judged)
     print(row, flush=True)
     return row
 
 
-def kept(quality: Quality, whose: str) -> dict[str, object]:
-    """What is left of a trained network."""
+def kept(quality: Quality, whose: str, *, judged: bool) -> dict[str, object]:
+    """What is left of a network. judged: whether its accuracy means anything."""
     assert quality.retained is not None
+    lost: dict[str, object] = {f"{whose}lost %": 100 * (1 - quality.retained)}
+    if not judged:
+        return lost
     assert quality.accuracy is not None
-    return {
-        f"{whose}lost %": 100 * (1 - quality.retained),
-        f"{whose}top-1 %": 100 * quality.accuracy,
-    }
+    return lost | {f"{whose}top-1 %": 100 * quality.accuracy}
 
 
 def as_fast(session: Session, faster: float) -> tuple[Plan, Estimate]:

@@ -1,0 +1,75 @@
+"""How well a latency is fitted: cuts that the fit has not seen, as predicted and as timed.
+
+The 28 cuts of a network that its latency is learnt from, in seven folds: each four are predicted
+from the other 24. Error: root of the mean squared relative one. Columns: how strongly what is of
+one stage alone is pulled to nothing (`LOCAL_RIDGE` of ap_core.latency.fit); at 0, every stage has
+rates of its own.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from statistics import fmean
+
+import numpy as np
+
+from ap_core.contracts import Stack
+from ap_core.latency.features import features_of
+from ap_core.latency.fit import LOCAL_RIDGE, Sample, fitted
+from ap_core.latency.samples import random_cuts
+from ap_core.latency.table import LatencyTable
+from ap_core.network import Network
+from ap_core.pipeline.beginning import new_session
+from ap_core.pipeline.opening.timing import CUTS
+from ap_core.pipeline.options import PruneOptions
+from ap_core.pipeline.progress import Silent
+from ap_core.plugins.registry import Registry
+from benchmarks.latency_budgets import LARGE
+from benchmarks.output import Row, show
+
+FOLDS = 7
+RIDGES = (0.0, 0.03, 0.1, LOCAL_RIDGE, 1.0, 3.0)
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Networks of random weights, on this machine's CPU; cuts that were timed before are not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency_fit")
+    parser.add_argument("--networks", default=",".join(LARGE))
+    names = parser.parse_args(list(words)).networks.split(",")
+    registry = Registry.from_entry_points()
+    show("latency-fit", [row_of(registry, name) for name in names], about=__doc__ or "")
+
+
+def row_of(registry: Registry, name: str) -> Row:
+    """Errors of one network's fits."""
+    asked = {"model": name, "weights": "random", "stack": Stack(), "target_latency": "50%"}
+    session = new_session(registry, PruneOptions.parse(asked), Silent())
+    assert session.timed is not None
+    network, grain = session.tracing.network, session.base.grain
+    timed = LatencyTable.of(network, session.timed.stack, session.timed.about).samples().values()
+    cuts = list(random_cuts(network, number=CUTS, seed=0, grain=grain))
+    samples = [each for each in timed if each.widths in cuts]
+    errors = {f"error % at {ridge:g}": error(network, samples, ridge) for ridge in RIDGES}
+    return {"network": name, "ms": 1e3 * session.timed.seconds, "cuts": len(samples), **errors}
+
+
+def error(network: Network, samples: Sequence[Sample], ridge: float) -> float:
+    """Per cent by which cuts are mistaken that are left out of the fit."""
+    found = [each for fold in range(FOLDS) for each in missed(network, samples, ridge, fold)]
+    return 100 * sqrt(fmean(each**2 for each in found))
+
+
+def missed(network: Network, samples: Sequence[Sample], ridge: float, fold: int) -> Iterator[float]:
+    """Relative errors of the cuts of one fold."""
+    features = features_of(network)
+    seen = [each for number, each in enumerate(samples) if number % FOLDS != fold]
+    rates = fitted(features, network.whole, seen, local_ridge=ridge)
+    for sample in samples[fold::FOLDS]:
+        amounts = np.array([float(each.at(sample.widths)) for each in features])
+        yield float(amounts @ rates) / sample.share - 1
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])
