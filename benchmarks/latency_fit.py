@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from statistics import fmean
 
-import numpy as np
-
 from ap_core.contracts import Stack
 from ap_core.latency.features import features_of
-from ap_core.latency.fit import LOCAL_RIDGE, Sample, fitted
+from ap_core.latency.fit import LOCAL_RIDGE, Sample, fitted, share_at
 from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
 from ap_core.network import Network
@@ -65,8 +63,7 @@ def missed(network: Network, samples: Sequence[Sample], ridge: float, fold: int)
     seen = [each for number, each in enumerate(samples) if number % FOLDS != fold]
     rates = fitted(features, network.whole, seen, local_ridge=ridge)
     for sample in samples[fold::FOLDS]:
-        amounts = np.array([float(each.at(sample.widths)) for each in features])
-        yield float(amounts @ rates) / sample.share - 1
+        yield share_at(features, rates, sample.widths) / sample.share - 1
 
 
 if __name__ == "__main__":

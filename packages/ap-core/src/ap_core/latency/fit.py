@@ -70,6 +70,11 @@ def fitted(
     return found
 
 
+def share_at(features: Sequence[Feature], rates: FloatArray, widths: Mapping[str, int]) -> float:
+    """Share of the whole network's time that a cut takes. rates: (features,), as fitted."""
+    return float(np.array([float(each.at(widths)) for each in features]) @ rates)
+
+
 def latency_terms(
     features: Sequence[Feature], rates: FloatArray, femtoseconds: int
 ) -> tuple[Term, ...]:

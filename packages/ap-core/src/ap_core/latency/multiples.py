@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-import numpy as np
-
 from ap_core.latency.features import Feature
-from ap_core.latency.fit import Sample, fitted
+from ap_core.latency.fit import Sample, fitted, share_at
 from ap_core.network import GroupKind, Network, Term
 from ap_core.solver.options import multiple
 
@@ -52,11 +50,10 @@ def speeds_of(network: Network, timed: Mapping[int, Sequence[Sample]]) -> dict[i
     rates = fitted(features, network.whole, every)
 
     def speed(sample: Sample) -> float:
-        amounts = np.array([float(each.at(sample.widths)) for each in features])
-        return float(amounts @ rates) / sample.share
+        return share_at(features, rates, sample.widths) / sample.share
 
     found = _rising([fmean(map(speed, samples)) for samples in timed.values()])
-    return {multiple: each / found[-1] for multiple, each in zip(timed, found, strict=True)}
+    return {m: each / found[-1] for m, each in zip(timed, found, strict=True)}
 
 
 def _rising(values: Iterable[float]) -> list[float]:
@@ -75,4 +72,4 @@ def _rising(values: Iterable[float]) -> list[float]:
 
 def rewarded(speeds: Mapping[int, float]) -> int:
     """Least multiple beyond which nothing is gained."""
-    return min(multiple for multiple, speed in speeds.items() if speed >= 1 - GAIN)
+    return min(m for m, speed in speeds.items() if speed >= 1 - GAIN)
