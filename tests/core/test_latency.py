@@ -19,7 +19,7 @@ from ap_core.contracts import Stack
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError, RunError, UsageError
 from ap_core.latency.features import features_of
-from ap_core.latency.fit import Sample, fitted, latency_terms
+from ap_core.latency.fit import LOCAL_RIDGE, Sample, fitted, latency_terms
 from ap_core.latency.multiples import MULTIPLES, cuts_at, rewarded, speeds_of
 from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
@@ -51,7 +51,7 @@ def random_rates(network, seed):
     return [generator.uniform(0, 1) / f.at(network.whole) for f in features]
 
 
-def learnt(network, rates, number=40, noise=0.0):
+def learnt(network, rates, number=40, noise=0.0, **more):
     """The network with a latency that was fitted to random cuts at true rates."""
     generator = np.random.default_rng(1)
     samples = [
@@ -62,22 +62,24 @@ def learnt(network, rates, number=40, noise=0.0):
         for widths in random_cuts(network, number=number, seed=0)
     ]
     features = features_of(network)
-    return replace(
-        network, latency=latency_terms(features, fitted(features, network.whole, samples), WHOLE)
-    )
+    found = fitted(features, network.whole, samples, **more)
+    return replace(network, latency=latency_terms(features, found, WHOLE))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_a_latency_that_is_a_sum_of_features_is_found_again(name, noise):
+@pytest.mark.parametrize(
+    ("noise", "ridge", "most"),
+    [(0.0, 0.0, 0.002), (0.0, LOCAL_RIDGE, 0.01), (0.02, LOCAL_RIDGE, 0.022)],
+)
+def test_a_latency_that_is_a_sum_of_features_is_found_again(name, noise, ridge, most):
     network = NETWORKS[name]
     rates = random_rates(network, seed=3)
-    cost = CostModel(learnt(network, rates, noise=noise))
+    cost = CostModel(learnt(network, rates, noise=noise, local_ridge=ridge))
     errors = [
         cost.latency(widths) / cost.latency(network.whole) / true_share(network, widths, rates) - 1
         for widths in random_cuts(network, number=100, seed=9)
     ]
-    assert np.abs(errors).mean() < 0.01 + noise
+    assert np.abs(errors).mean() < most
 
 
 def test_the_whole_network_takes_what_was_measured_whatever_the_samples_say():
@@ -345,8 +347,8 @@ def test_what_is_measured_keeps_to_the_latency_and_uses_it_up(name, seed, target
         plan = solver(Strategy(round_to=1))
     except OutOfReachError:
         return
-    # Of networks this narrow, two plans in a row are up to 2 % apart.
-    assert (LEAST - 0.02) * solver.limit <= plan.latency <= solver.limit
+    # Of networks this narrow, two plans in a row may be further apart than what is asked for.
+    assert (LEAST - 0.01) * solver.limit <= plan.latency <= solver.limit
     took = true_share(network, plan.widths, rates) ** power
     assert plan.latency == pytest.approx(took * CostModel(solver.network).latency(network.whole))
 

@@ -130,10 +130,9 @@ def answer(connection: socket.socket) -> None:
     os.environ.update(environment)
     if threads := environment.get("OMP_NUM_THREADS"):
         torch.set_num_threads(int(threads))
-    code = 70
+    code = 0
     try:
         be(program, arguments)
-        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001
