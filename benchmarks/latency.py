@@ -48,10 +48,10 @@ def main(words: Sequence[str] = ()) -> None:
         for name in names:
             rows += rows_of(registry, name, Path(folder) / name, options)
     note = f"{given.rounds} rounds, {given.device}"
-    show(f"latency{given.suffix}", rows, about=__doc__ or "", note=note)
+    show("latency", rows, about=__doc__ or "", note=note, suffix=given.suffix)
     if given.same:
         found = [beside_itself(registry, names[0], options, given.same)]
-        show(f"latency-same{given.suffix}", found, about=__doc__ or "", note=note)
+        show("latency-same", found, about=__doc__ or "", note=note, suffix=given.suffix)
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -64,7 +64,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--backends", default="eager,onnxruntime")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--same", type=int, default=SAME, help="comparisons with itself")
-    parser.add_argument("--suffix", default="", help="of the results' names, such as -gpu")
+    parser.add_argument("--suffix", default="", help="of the results' names, such as gpu")
     return parser.parse_args(list(words))
 
 

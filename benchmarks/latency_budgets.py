@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from ap_core.budget import Budget, Cap
-from ap_core.contracts import Stack
+from ap_core.contracts import Precision, Stack
 from ap_core.errors import OutOfReachError
 from ap_core.estimates import Estimate
 from ap_core.network import Metric
@@ -55,16 +55,16 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--small", default=",".join(kind.name for kind in KINDS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--suffix", default="", help="of the large ones' results, such as -gpu")
+    parser.add_argument("--dtype", type=Precision, default=Precision.FP32)
+    parser.add_argument("--suffix", default="", help="of the large ones' results, such as gpu")
     given = parser.parse_args(list(words))
     registry = Registry.from_entry_points()
-    stack = Stack(device=given.device, batch_size=given.batch)
-    name = f"latency-budgets{given.suffix}"
+    stack = Stack(device=given.device, precision=given.dtype, batch_size=given.batch)
     found: list[Row | str] = []
     for large in filter(None, given.networks.split(",")):
         options = {"model": large, "weights": "random", "stack": stack}
         found += rows_of(registry, large, options, None)
-    tell(name, found, stack, about=__doc__ or "")
+    tell("latency-budgets", found, stack, about=__doc__ or "", suffix=given.suffix)
     found = []
     for kind in (kind for kind in KINDS if kind.name in given.small.split(",")):
         network, _, _ = trained(registry, kind, "digits", 0)
@@ -73,13 +73,15 @@ def main(words: Sequence[str] = ()) -> None:
     tell("latency-budgets-small", found, SMALL_STACK, about=f"{__doc__ or ''}{OF_TRAINED}")
 
 
-def tell(name: str, found: Sequence[Row | str], stack: Stack, *, about: str) -> None:
+def tell(
+    name: str, found: Sequence[Row | str], stack: Stack, *, about: str, suffix: str = ""
+) -> None:
     """Show the rows, and below them what was out of reach."""
     rows = [each for each in found if not isinstance(each, str)]
     missed = [each for each in found if isinstance(each, str)]
     if rows:
         note = "; ".join((f"{stack}", "ms: of the whole network", *missed))
-        show(name, rows, about=about, note=note)
+        show(name, rows, about=about, note=note, suffix=suffix)
 
 
 def rows_of(

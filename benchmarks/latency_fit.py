@@ -44,7 +44,7 @@ def row_of(registry: Registry, name: str) -> Row:
     session = new_session(registry, PruneOptions.parse(asked), Silent())
     assert session.timed is not None
     network, grain = session.tracing.network, session.base.grain
-    timed = LatencyTable.of(network, session.timed.stack, session.timed.about).samples().values()
+    timed = LatencyTable.of(network, session.timed.stack, session.timed.told).samples().values()
     cuts = list(random_cuts(network, number=CUTS, seed=0, grain=grain))
     samples = [each for each in timed if each.widths in cuts]
     errors = {f"error % at {ridge:g}": error(network, samples, ridge) for ridge in RIDGES}

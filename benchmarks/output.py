@@ -17,11 +17,12 @@ RESULTS = Path(__file__).parent / "results"
 Row = Mapping[str, object]
 
 
-def show(name: str, rows: Sequence[Row], *, about: str, note: str = "") -> None:
+def show(name: str, rows: Sequence[Row], *, about: str, note: str = "", suffix: str = "") -> None:
     """Print the rows as a table, and write them with the machine that made them.
 
-    about: what was measured, and how; for the documentation.
+    about: what was measured, and how; for the documentation. suffix: of the name.
     """
+    name = f"{name}-{suffix}" if suffix else name
     table = Table(title=name, caption=note or None)
     columns = list(rows[0])
     for column in columns:

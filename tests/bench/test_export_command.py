@@ -100,6 +100,17 @@ def test_the_table_says_which_weights_and_how_far_the_outputs_are_apart(here):
     [
         (2, "error: unknown exporter 'onx'\nhint: did you mean onnx?\n", ("--to", "onx")),
         (2, "error: Missing option '--to'.\nhint: see 'ap export --help'\n", ()),
+        (
+            2,
+            "error: --weights cannot be given: they are in the checkpoint\nhint: leave it out\n",
+            ("--to", "onnx", "--weights", "random", "--checkpoint", "none.pth"),
+        ),
+        (
+            2,
+            "error: --seed cannot be given: no weights are random; --weights random asks for "
+            "that\nhint: leave it out\n",
+            ("--to", "onnx", "--seed", "1"),
+        ),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(code, said, arguments):

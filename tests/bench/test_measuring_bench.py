@@ -1,5 +1,7 @@
 """Models, runs and files beside each other; what cannot be measured is refused before."""
 
+import json
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -168,7 +170,43 @@ def test_a_fresh_process_that_dies_is_no_traceback():
     assert error.hint.endswith("take a smaller --batch-size")
 
 
+def test_a_fresh_process_that_dies_between_two_rounds_is_no_traceback():
+    error = told_by("import os; input(); print('{}', flush=True); os.close(0); os._exit(3)")
+    assert error.message == "the process that measured small ended with code 3"
+
+
+def test_a_fresh_process_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr("ap_bench.measuring.fresh.PATIENCE", 0.1)
+    stuck = """if True:
+        import time; input(); print('{}', flush=True)
+        while True:
+            try: input(); print('{"times": [1.0]}', flush=True)
+            except EOFError: time.sleep(600)
+    """
+    python = (sys.executable, "-S", "-c", stuck)
+    (found,) = measure_fresh(
+        [Named(text="small")], [Settings()], rounds=1, advance=lambda _n: None, program=python
+    )
+    assert found.timings.rounds == (1.0,)
+
+
 # ---- what is refused
+
+
+def test_a_run_names_no_code_to_import(place, registry, tmp_path, monkeypatch):
+    shutil.copytree(place / "run", tmp_path / "run")
+    (tmp_path / "mine.py").write_text("raise SystemExit('imported')")
+    record = tmp_path / "run" / "run.json"
+    document = json.loads(record.read_text())
+    document["architecture"]["name"] = "mine:network"
+    record.write_text(json.dumps(document))
+    monkeypatch.chdir(tmp_path)
+    error = refused(registry, "run")
+    assert (
+        error.message
+        == "the whole network of run was made by mine:network, which a run never imports"
+    )
+    assert "compare_modules" in error.hint
 
 
 def test_the_whole_network_comes_before_a_run_that_is_alone(place):

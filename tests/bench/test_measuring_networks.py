@@ -75,7 +75,9 @@ def test_networks_of_one_class_are_all_compiled():
             return self.layer(images)
 
     settings = Settings(backend=Backend.COMPILE, threads=1)
-    with torch._dynamo.config.patch(recompile_limit=1, fail_on_recompile_limit_hit=True):
+    with torch._dynamo.config.patch(
+        recompile_limit=1, accumulated_recompile_limit=2, fail_on_recompile_limit_hit=True
+    ):
         for width in range(3, 6):
             network(Plain(width)).prepare(settings).block(1)
 
@@ -112,6 +114,23 @@ def test_the_memory_of_a_pass_is_what_lives_at_once():
     images = torch.zeros(10, 100)
     assert peak_of_pass(layers, images) == 3 * images.nbytes
     assert tensor_bytes(layers) == 5 * (100 * 100 + 100) * 4
+
+
+def test_memory_is_bounded_by_every_control_group_around_a_process(tmp_path, monkeypatch):
+    groups, job = tmp_path / "groups", tmp_path / "groups" / "jobs" / "mine"
+    job.mkdir(parents=True)
+    for place, most, used, idle in ((job.parent, 10**6, 4 * 10**5, 0), (job, 10**6, 10**6, 10**5)):
+        (place / "memory.max").write_text(f"{most}\n")
+        (place / "memory.current").write_text(f"{used}\n")
+        (place / "memory.stat").write_text(f"anon 1\ninactive_file {idle}\n")
+    (tmp_path / "cgroup").write_text("4:memory:/other\n0::/jobs/mine\n")
+    monkeypatch.setattr("ap_bench.measuring.memory.GROUPS", groups)
+    monkeypatch.setattr("ap_bench.measuring.memory.GROUP", tmp_path / "cgroup")
+    assert available() == 10**5
+    (job / "memory.max").write_text("max\n")
+    assert available() == 6 * 10**5
+    (job.parent / "memory.max").write_text("max\n")
+    assert available() > 10**6
 
 
 def test_what_works_in_place_takes_no_more_memory():

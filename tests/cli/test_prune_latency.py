@@ -44,10 +44,8 @@ def test_the_run_shows_its_latency(cut):
     place, found, _ = cut
     shown = ap("runs", "show", "run", cwd=place).stdout
     assert "ms" in shown or "us" in shown
-    assert (
-        len((place / "run" / "latencies.jsonl").read_text().splitlines())
-        == (found["latency"]["measured"])
-    )
+    timed = (place / "run" / "latencies.jsonl").read_text().splitlines()
+    assert found["latency"]["measured"] == len({json.loads(line)["plan"] for line in timed})
     again = ap("prune", "--resume", "run", "--json", cwd=place)
     assert json.loads(again.stdout)["latency"] == found["latency"]
 

@@ -12,11 +12,13 @@ from search_samples import BUDGET, NETWORK
 from ap_core.agents.briefing import analysis_briefing
 from ap_core.agents.master import decide
 from ap_core.agents.reply import schema_of
-from ap_core.budget import Tolerance
+from ap_core.budget import Budget, Cap, Tolerance, parse_tolerance
 from ap_core.errors import OutOfReachError, RunError, UsageError
+from ap_core.network import Metric
 from ap_core.pipeline.driving import RefusedError, attempt, finish, restart, show, start
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.prune import prune, resume, resume_all
+from ap_core.pipeline.searching.find import check_converged
 from ap_core.plugins.hooks import hookimpl
 from ap_core.plugins.loading import Plugin
 from ap_core.plugins.offers import ImportanceOffer
@@ -206,6 +208,18 @@ def test_raw_strategies_that_miss_the_budget_are_not_finished(tmp_path, registry
     with pytest.raises(OutOfReachError, match=r"none of 1 raw strategies came within \+1/-5 %"):
         finish(path, registry=registry)
     assert content(path) == before
+
+
+def test_a_raw_search_names_the_cap_that_was_missed_most():
+    caps = (Cap(metric=Metric.MACS, limit=48), Cap(metric=Metric.PARAMS, limit=4))
+    evidence = Evidence(
+        network=NETWORK, budget=Budget(caps=caps), base=Strategy(), importances=("l2",), seed=0,
+        trials=(trial(0, missed=0.2),), tolerance=parse_tolerance("paper"),
+    )  # fmt: skip
+    with pytest.raises(
+        OutOfReachError, match=r"of 0.004 k parameters; .* trial 0, has 0.005 k parameters"
+    ):
+        check_converged(evidence)
 
 
 @pytest.mark.parametrize("step", [show, finish, lambda path, **more: attempt(path, "{}", **more)])

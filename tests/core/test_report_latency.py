@@ -1,17 +1,19 @@
 """What reports say of latencies: of one run, and as curves over several."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from held_runs import Held
 from latency_samples import MACHINE, latency, measured, printed, whole
-from run_samples import BUDGET, record, result
+from run_samples import BUDGET, PLAN, record, result, trial
 
 from ap_core.errors import UsageError
 from ap_core.report.bench_file import BenchFile
 from ap_core.report.caps import budget_in_full, distance, limit_text
 from ap_core.report.html import render_report, render_targets
+from ap_core.report.tables import targets_table
 from ap_core.report.targets import targets_page
 from ap_core.runs.directory import RunDirectory
 from ap_core.runs.records import BudgetRecord, CapRecord
@@ -214,6 +216,7 @@ def test_other_machines_and_other_settings_are_never_on_one_curve(changes, names
         {"machine": MACHINE | {"load": "1.50", "processor_mhz": "3000", "ap-core": "0.2.0"}},
         {"machine": {name: MACHINE[name] for name in ("processor", "processors", "timm", "torch")}},
         {"machine": MACHINE | {"gpu 0": "Card B", "cuda": "13.0", "onnxruntime": "1.2"}},
+        {"machine": MACHINE | {"onnxruntime-gpu": "1.2"}},
         {"threads": None, "machine": MACHINE | {"threads": "1"}},
         {"machine": MACHINE | {"device": "cpu"}},
     ],
@@ -315,6 +318,23 @@ def test_a_file_of_a_network_that_the_run_no_longer_holds_is_refused(bench_of):
 def test_networks_whose_macs_are_not_known_are_taken(bench_of):
     bench = bench_of(measured("runs/one", macs=None, params=None))
     assert "Accuracy by latency" in curves(held(), bench=bench)
+
+
+def test_a_table_of_several_targets_names_every_cap_and_what_was_measured():
+    took = latency(seconds=4.2e-3, base_seconds=8e-3)
+    run = cut_to(latency_cap(FOUR), CapRecord(metric="macs", limit=50), macs=48, latency=took)
+    head, (row,) = targets_table([(run.held, replace(PLAN, latency=FOUR))])
+    shown = dict(zip(head, row, strict=True))
+    assert shown["target"] == "4.000 ms and 50"
+    assert shown["distance"] == "5.0 % OVER and 4.0 % below"
+    assert targets_page((run,), beside=Path()).rows[0].distance == shown["distance"]
+
+
+def test_trials_show_the_latency_that_was_measured():
+    run = held(latency=latency())
+    timed = Held(held=run.held, tried=(trial(0, latency=FOUR), trial(1)))
+    assert '<td class="n">4.000 ms</td>' in render_report(timed)
+    assert ">latency</th>" not in render_report(Held(held=run.held, tried=(trial(0),)))
 
 
 def test_a_real_run_directory_can_hold_a_latency(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch.nn import Module
 
 from ap_bench.exporting.options import OF_MODELS, ExportOptions
-from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin
+from ap_core.contracts import Architecture, ModelRequest, WeightsOrigin, WeightsPolicy
 from ap_core.errors import RunError
 from ap_core.pipeline.opening.named import check_known, load_named
 from ap_core.pipeline.opening.reload import load_model
@@ -77,9 +77,13 @@ def of_run(
 def of_model(registry: Registry, name: str, options: ExportOptions, progress: Progress) -> Source:
     """Whole network of a name. Its weights are random only where that was asked for.
 
-    Raises: UnknownNameError; RunError for a directory without a run; UsageError, CheckpointError
-    where there are no weights; as loading does.
+    Raises: UnknownNameError; RunError for a directory without a run; UsageError for options that
+    would do nothing; CheckpointError where there are no weights; as loading does.
     """
+    if options.checkpoint is not None:
+        options.refuse(("weights",), "they are in the checkpoint")
+    if options.weights is not WeightsPolicy.RANDOM:
+        options.refuse(("seed",), "no weights are random; --weights random asks for that")
     check_known(registry, name, progress)
     loaded = load_named(
         registry,

@@ -1,5 +1,6 @@
 """Files of torch.export (.pt2), by whomever they were written."""
 
+import copy
 import os
 import warnings
 import zipfile
@@ -172,5 +173,6 @@ def _placed(program: "ExportedProgram", settings: Settings) -> Module:
     """The program's module on a device, in its format."""
     from torch.export.passes import move_to_device_pass
 
-    moved = move_to_device_pass(program, settings.device)
+    # The pass moves the program itself, which is wanted on other devices, too.
+    moved = move_to_device_pass(copy.deepcopy(program), settings.device)
     return moved.module().to(memory_format=FORMATS[settings.memory_format])

@@ -7,7 +7,7 @@ long as it lives. Here every round starts all networks anew.
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from tempfile import TemporaryFile
 from typing import IO
@@ -49,8 +49,10 @@ class FreshNetwork:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if passes is not None:
-            self._process.stdin.write(f"{passes}\n")
-            self._process.stdin.flush()
+            # One that is gone says so below, by ending its output.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(f"{passes}\n")
+                self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise self._ended()
@@ -114,15 +116,27 @@ def _process(program: Sequence[str], job: Job) -> Iterator[FreshNetwork]:
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         )
         assert process.stdin is not None
-        try:
-            with process:
+        with process, _ending(process):
+            with suppress(BrokenPipeError):
                 process.stdin.write(f"{TypeAdapter(Job).dump_json(job).decode()}\n")
                 process.stdin.flush()
-                yield FreshNetwork(job, process, errors)
-                process.stdin.close()
-                process.wait(PATIENCE)
-        finally:
-            process.kill()
+            yield FreshNetwork(job, process, errors)
+
+
+@contextmanager
+def _ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End a process at the end, by force where it does not end by itself."""
+    assert process.stdin is not None
+    patience = 0
+    try:
+        yield
+        patience = PATIENCE
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        process.kill()
 
 
 def _most(answers: Sequence[Answer]) -> Memory | None:

@@ -1,6 +1,7 @@
 """How much memory a network takes, and how much there is."""
 
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from ap_bench.measuring.tensors import tensors_of
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 MEMORY = Path("/proc/meminfo")
+GROUP = Path("/proc/self/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
 
 PEAK_OF_PROCESS = "5"
 """What resets the peak, by proc(5)."""
@@ -39,8 +42,12 @@ def peak_of_pass(module: Module, images: Tensor) -> int:
 
 
 def available() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not say."""
-    return _kilobytes(MEMORY, "MemAvailable")
+    """Bytes that can be had without swapping, nor beyond what a container or a job is given; None
+    where the system does not say.
+    """
+    of_machine = _kilobytes(MEMORY, "MemAvailable")
+    found = [*_left_in_groups(), *([] if of_machine is None else [of_machine])]
+    return min(found, default=None)
 
 
 def resident() -> int | None:
@@ -57,6 +64,23 @@ def forget_peak() -> None:
     """Begin to watch the peak of this process's memory anew, where the system can."""
     if CLEAR.exists():
         CLEAR.write_text(PEAK_OF_PROCESS)
+
+
+def _left_in_groups() -> Iterator[int]:
+    """Bytes that are left to every control group around this process that has a limit.
+
+    Source: cgroup v2, docs.kernel.org/admin-guide/cgroup-v2.html, memory interface files.
+    """
+    named = GROUP.read_text().splitlines() if GROUP.exists() else []
+    for name in (line.removeprefix("0::/") for line in named if line.startswith("0::/")):
+        inner = GROUPS / name
+        for group in (inner, *inner.parents):
+            limit = group / "memory.max"
+            most = limit.read_text().strip() if limit.exists() else "max"
+            if most != "max":
+                used = int((group / "memory.current").read_text())
+                kept = dict(line.split() for line in (group / "memory.stat").open())
+                yield int(most) - used + int(kept.get("inactive_file", 0))
 
 
 def _kilobytes(place: Path, name: str) -> int | None:

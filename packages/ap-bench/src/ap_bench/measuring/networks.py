@@ -24,7 +24,7 @@ FORMATS = {
     MemoryFormat.CHANNELS_LAST: torch.channels_last,
 }
 
-MOST_COMPILED = 1000
+MOST_COMPILED = 100_000
 """Networks of one class, and batches of different sizes."""
 
 
@@ -69,10 +69,12 @@ class Network:
 def images_for(input_size: tuple[int, int, int], settings: Settings) -> Tensor:
     """Noise, (batch, channels, height, width), as the settings want it."""
     images = torch.randn(
-        settings.batch_size, *input_size, generator=torch.Generator().manual_seed(0)
+        (settings.batch_size, *input_size),
+        generator=torch.Generator(settings.device).manual_seed(0),
+        device=settings.device,
+        dtype=TYPES[settings.dtype],
     )
-    placed = images.to(settings.device, TYPES[settings.dtype])
-    return placed.contiguous(memory_format=FORMATS[settings.memory_format])
+    return images.contiguous(memory_format=FORMATS[settings.memory_format])
 
 
 def prepare_module(
@@ -89,10 +91,10 @@ def prepare_module(
     device = torch.device(settings.device)
     before = _allocated(device)
     module = make()
-    images = images_for(input_size, settings)
-    denormals = _denormals(module, images, settings)
     runs = _compiled(module) if settings.backend is Backend.COMPILE else module
+    images = None
     try:
+        images = images_for(input_size, settings)
         with _compiling(settings):
             _forward(runs, images)
             wait_for(device)
@@ -106,8 +108,8 @@ def prepare_module(
     return Prepared(
         forward=partial(_forward, runs, images),
         wait=partial(wait_for, device),
-        memory=_memory(module, images, settings, before),
-        denormals=denormals,
+        see_memory=partial(_memory, module, images, settings, _allocated_at_most(device) - before),
+        see_denormals=partial(_denormals, module, images, settings),
     )
 
 
@@ -138,7 +140,10 @@ def _compiling(settings: Settings) -> Iterator[None]:
         return
     import torch._dynamo
 
-    with torch._dynamo.config.patch(recompile_limit=MOST_COMPILED):
+    with torch._dynamo.config.patch(
+        recompile_limit=MOST_COMPILED,
+        accumulated_recompile_limit=MOST_COMPILED,
+    ):
         yield
 
 
@@ -181,15 +186,21 @@ def _allocated(device: torch.device) -> int:
     """Bytes that tensors take on a GPU now; their peak is watched from here on."""
     if device.type != "cuda":
         return 0
+    # Torch begins to use a GPU with the first tensor there; before that, no peak can be reset.
+    torch.cuda.init()  # type: ignore[no-untyped-call]
     torch.cuda.reset_peak_memory_stats(device)
     return torch.cuda.memory_allocated(device)
 
 
-def _memory(module: Module, images: Tensor, settings: Settings, before: int) -> Memory | None:
-    """Memory of the network. before: bytes on its GPU that are not its own."""
+def _allocated_at_most(device: torch.device) -> int:
+    """Most bytes that tensors took on a GPU since their peak is watched."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+
+
+def _memory(module: Module, images: Tensor, settings: Settings, on_gpu: int) -> Memory | None:
+    """Memory of the network. on_gpu: most bytes that its first pass took there."""
     if images.device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(images.device) - before
-        return Memory(peak=peak, kind=MemoryKind.TENSORS)
+        return Memory(peak=on_gpu, kind=MemoryKind.TENSORS)
     if images.device.type != CPU or settings.backend is not Backend.EAGER:
         return None
     peak = tensor_bytes(module) + peak_of_pass(module, images)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from ap_bench.measuring.settings import Backend, Settings
@@ -36,14 +37,24 @@ class Prepared:
     """A network that has run once under its settings; a `Runnable`.
 
     forward: begins one pass. wait: returns when it is done. clock: seconds.
-    memory, denormals: None where they are not known.
+    see_memory, see_denormals: another pass, when they are asked for.
     """
 
     forward: Callable[[], object]
     wait: Callable[[], None]
-    memory: Memory | None = None
-    denormals: "Denormals | None" = None
+    see_memory: "Callable[[], Memory | None]" = lambda: None
+    see_denormals: "Callable[[], Denormals | None]" = lambda: None
     clock: Callable[[], float] = time.perf_counter
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """None where it is not known."""
+        return self.see_memory()
+
+    @cached_property
+    def denormals(self) -> "Denormals | None":
+        """None where they are not known."""
+        return self.see_denormals()
 
     def block(self, passes: int) -> Sequence[float]:
         """Run so many passes, each to its end; returns the seconds of each."""

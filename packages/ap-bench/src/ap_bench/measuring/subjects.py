@@ -11,7 +11,7 @@ from ap_bench.measuring.prepared import Source
 from ap_core.contracts import ModelRequest, WeightsPolicy
 from ap_core.errors import ModelError, RunError
 from ap_core.pipeline.opening.reload import load_model, request_again
-from ap_core.pipeline.opening.subject import load_subject
+from ap_core.pipeline.opening.subject import load_subject, made_by_function
 from ap_core.plugins.registry import Registry
 from ap_core.report.commands import go_on
 from ap_core.runs.directory import RECORD, TRAINED, WEIGHTS, RunDirectory, runs_inside
@@ -92,6 +92,12 @@ def _of_run(registry: Registry, named: Named, path: Path) -> Subject:
         )
     if named.whole:
         baseline = record.result.baseline if record.result else None
+        if made_by_function(record.architecture.name):
+            raise RunError(
+                f"the whole network of {path} was made by {record.architecture.name}, which a run "
+                "never imports",
+                hint="measure both from Python: ap_bench.measuring.meter.compare_modules",
+            )
         return _model(registry, named, request_again(record.architecture), _top1(baseline))
     module = load_model(path, registry=registry)
     return Subject(

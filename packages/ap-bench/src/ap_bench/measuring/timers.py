@@ -16,7 +16,7 @@ from ap_core.contracts import Pair, Stack
 from ap_core.errors import ModelError, UsageError, unknown_name
 from ap_core.pipeline.environment import environment
 
-TOLD = ("processor", "processors", "machine", "torch", "timm")
+TOLD = ("processor", "processors", "machine", "torch", "torchvision", "timm")
 """Of the environment, what the time of a pass depends on."""
 
 OF_ONNXRUNTIME = ("onnx", "onnxscript", "onnxruntime", "onnxruntime-gpu")
@@ -42,12 +42,13 @@ class LocalTimer:
 
     def about(self) -> Mapping[str, str]:
         """Device, processor, versions; the threads of a CPU, a GPU's name."""
-        settings, known = self._settings, {**environment(), **accelerators()}
+        settings, known = self._settings, dict(environment())
         names = [*TOLD, *(OF_ONNXRUNTIME if settings.backend is Backend.ONNXRUNTIME else ())]
         if settings.device == CPU:
             known["threads"] = str(settings.threads or torch.get_num_threads())
             names.append("threads")
         elif settings.device.startswith("cuda:"):
+            known |= accelerators()
             names += ["cuda", settings.device.replace("cuda:", "gpu ")]
         # What follows a GPU's name are clocks of the moment.
         told = {name: known[name].partition(",")[0] for name in names if name in known}

@@ -56,7 +56,10 @@ def prune(
     """
     chosen = (strategy or Strategy()).model_dump(exclude_unset=True)
     chosen |= {"keep": tuple(keep)} if keep else {}
-    chosen |= {"round_to": round_to} if isinstance(round_to, int) else {}
+    if isinstance(round_to, str) and round_to != "auto":
+        raise UsageError(f"round_to is {round_to!r}", hint='take a whole number, or "auto"')
+    if round_to is not None:
+        chosen |= {"round_to": None if round_to == "auto" else round_to}
     live = None if isinstance(model, str) else model
     asked = PruneOptions.parse(
         {

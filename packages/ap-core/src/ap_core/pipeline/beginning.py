@@ -17,6 +17,7 @@ from ap_core.plugins.registry import Registry
 from ap_core.runs.directory import HOME, RunDirectory, check_place
 from ap_core.runs.files import check_writable
 from ap_core.solver import check_reach
+from ap_core.solver.reach import reach
 from ap_core.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -42,8 +43,13 @@ def new_session(
     """
 
     def check(network: Network, base: Strategy) -> None:
-        for budget in budgets_of(options, network):
-            check_reach(network, base, budget)
+        reach(network, base)
+        asked = options
+        if not network.latency:
+            asked = options.model_copy(update={"target_latency": ""})
+        if asked.target_macs or asked.target_params or asked.target_latency:
+            for budget in budgets_of(asked, network):
+                check_reach(network, base, budget)
 
     options = located(registry, options)
     return open_session(registry, options, progress, module=module, check=check)

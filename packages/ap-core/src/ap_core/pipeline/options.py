@@ -84,13 +84,17 @@ class PruneOptions(Record):
             parse_tolerance(raw)
         return raw
 
+    @model_validator(mode="before")
+    @classmethod
+    def _stack_to_time_on(cls, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """Fill in the default stack where something is to be timed."""
+        timed = bool(fields.get("target_latency") or fields.get("multiples"))
+        return {**fields, "stack": fields.get("stack") or Stack()} if timed else fields
+
     @model_validator(mode="after")
-    def _stack_to_time_on(self) -> Self:
-        """Fill in the default stack where something is to be timed. Raises: UsageError."""
-        timed = bool(self.target_latency) or self.multiples
-        if self.stack is None and timed:
-            return self.model_copy(update={"stack": Stack()})
-        if self.stack is not None and not timed:
+    def _no_stack_for_nothing(self) -> Self:
+        """Refuse a stack where nothing is to be timed. Raises: UsageError."""
+        if self.stack is not None and not (self.target_latency or self.multiples):
             raise UsageError(
                 "a stack does nothing without a target latency or multiples that are measured",
                 hint="leave it out, or say how long a pass may take",

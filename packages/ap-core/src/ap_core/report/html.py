@@ -79,6 +79,7 @@ def _environment() -> "Environment":
         "below": amounts.below,
         "duration": amounts.duration,
         "integer": amounts.integer,
+        "latency": amounts.time_taken,
         "time_taken": lambda seconds: amounts.time_taken(round(SECOND * seconds)),
         "percent": amounts.percent,
         "flattened": lambda document: list(flattened(document)),

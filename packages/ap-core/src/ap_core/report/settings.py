@@ -97,7 +97,7 @@ def _deciding(machine: Mapping[str, str], *, device: str, backend: str) -> dict[
         own = device.replace(CUDA, GPU)
         idle |= {name for name in machine if name.startswith(GPU) and name != own}
     if backend in OF_TORCH:
-        idle.add("onnxruntime")
+        idle |= {"onnxruntime", "onnxruntime-gpu"}
     return {name: value for name, value in machine.items() if name not in idle}
 
 

@@ -1,26 +1,19 @@
 """What the terminal shows of runs and profiles: columns and rows, for the console to lay out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ap_core.budget import NAMES
 from ap_core.console import Cell
 from ap_core.cost import CostModel
 from ap_core.network import SECOND, Group, Metric, Network
 from ap_core.plan import Plan, dropped_blocks
-from ap_core.report.amounts import amount, below, counted, percent, time_taken
+from ap_core.report.amounts import amount, below, counted, percent
+from ap_core.report.caps import SHOWN, distances, short
 from ap_core.report.summary import BLOCK, KINDS, Part, by_layer, by_stage, group_widths, total
 from ap_core.runs.records import QualityRecord, RunRecord
 
 Rows = tuple[tuple[str, ...], list[tuple[Cell, ...]]]
-
-
-SHOWN: Mapping[Metric, Callable[[int], str]] = {
-    Metric.MACS: amount,
-    Metric.PARAMS: amount,
-    Metric.LATENCY: time_taken,
-}
-"""How an amount of a metric is written where its name stands beside it."""
 
 
 def prune_table(record: RunRecord, network: Network, plan: Plan) -> Rows:
@@ -53,15 +46,15 @@ def targets_table(results: Sequence[tuple[RunRecord, Plan]]) -> Rows:
     """One row for each of several targets."""
     rows: list[tuple[Cell, ...]] = []
     for record, plan in results:
-        cap = record.budget.caps[0]
-        metric = Metric(cap.metric)
-        quality = record.result.quality if record.result else None
+        caps, result = record.budget.caps, record.result
+        quality = result.quality if result else None
+        planned = (below(cap.limit, plan.cost(Metric(cap.metric))) for cap in caps)
         rows.append(
             (
-                SHOWN[metric](cap.limit),
+                " and ".join(map(short, caps)),
                 amount(plan.macs),
                 amount(plan.params),
-                below(cap.limit, plan.cost(metric)),
+                distances(caps, result) if result else " and ".join(planned),
                 percent(plan.value),
                 None if quality is None else percent(quality.top1),
             )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ap_core.report.amounts import shorten
 from ap_core.report.bench_file import BenchFile
-from ap_core.report.caps import distance
+from ap_core.report.caps import distances
 from ap_core.report.documents import Documents
 from ap_core.report.latency import latencies, latencies_in, told_apart
 from ap_core.report.settings import Setting
@@ -94,7 +94,7 @@ def _drawn(
 def _row(run: CurveRun, beside: Path) -> TargetRow:
     return TargetRow(
         name=shorten(str(run.path), NAME_LENGTH),
-        distance=distance(run.record.budget.caps[0], run.result),
+        distance=distances(run.record.budget.caps, run.result),
         link=quote(os.path.relpath(run.path / REPORT, beside)),
         run=run,
     )

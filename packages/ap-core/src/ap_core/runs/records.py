@@ -1,6 +1,7 @@
 """The documents of a run directory, as typed values; pydantic, since they come back from disk."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -196,15 +197,23 @@ class SensitivityRecord(Record):
     blocks: dict[str, float] = Field(default_factory=dict)
 
 
+class Guide(StrEnum):
+    """What stands for the latency when a plan is solved for: a fit, or MACs, to be beside it."""
+
+    FIT = "fit"
+    MACS = "macs"
+
+
 class TimedPlanRecord(Record):
     """A line of latencies.jsonl: a plan that was solved for, cut and timed.
 
-    strategy: digest of the strategy that it is of. factor: what the fitted latency was multiplied
-    by when it was solved for. plan: its digest. predicted, took: femtoseconds.
+    strategy: digest of the strategy that it is of. factor: what its guide was multiplied by when it
+    was solved for. plan: its digest. predicted, took: femtoseconds.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     strategy: str
+    guide: Guide = Guide.FIT
     factor: float
     plan: str
     predicted: int

@@ -72,7 +72,8 @@ def open_session(
     module: a live network, in the place of the one that the options name.
     before: record of the run that goes on; its network and its images must be the same.
     known: network that the run keeps, with its latency; None where it keeps none.
-    check: raises what is out of reach, before the images are looked at.
+    check: raises what is out of reach: before the images are looked at and anything is timed, and
+        once more where a latency is known.
     Raises: any expected error of loading, tracing and opening data; RunError where the weights or
     the images are not those of the run.
     """
@@ -90,16 +91,19 @@ def open_session(
     for operator in tracing.network.uncounted:
         progress.warn(f"{operator} does arithmetic that no counter knows; it is not in the MACs")
     _tell_groups(tracing.network, progress)
-    with watch.stage("time") if options.stack else nullcontext():
-        timed, network, options = timed_network(
-            registry, options, subject, tracing, progress, before=before, known=known
-        )
     base = _base(options, subject, progress)
-    check(network, base)
+    check(tracing.network, base)
     with watch.stage("data"), progress.progress(None, "opening the images"):
         data = open_data(registry, options, subject.loaded.architecture)
     _warn_of_skipped(data, progress)
     _check_same_images(data, before)
+    with watch.stage("time") if options.stack else nullcontext():
+        timed, network, options = timed_network(
+            registry, options, subject, tracing, progress, before=before, known=known
+        )
+    base = base.model_copy(update={"grain": options.strategy.grain})
+    if network.latency:
+        check(network, base)
     book = ScoreBook(
         registry,
         subject,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ap_core.latency.multiples import MULTIPLES, cuts_at, speeds_of
 from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
 from ap_core.network import SECOND, Network, Term
+from ap_core.pipeline.opening.named_timer import NamedTimer
 from ap_core.pipeline.opening.subject import Subject
 from ap_core.pipeline.progress import Progress
 from ap_core.plan import Plan, plan_at
@@ -67,6 +69,14 @@ class TimedStack:
         """Of one pass of the whole network."""
         return round(self.seconds * SECOND)
 
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What the times of cuts depend on: what the timer says, and of which modules, down to
+        their activations, the network is made.
+        """
+        modules = sha256(repr(self.subject.loaded.module).encode()).hexdigest()
+        return {**self.about, "modules": modules}
+
     def share(self, plan: Plan, *, rounds: int) -> float:
         """About which share of the whole network's time the cut one takes. Raises: ModelError."""
         pairs = self.timer.beside(self.cut(plan), rounds=rounds)
@@ -96,7 +106,11 @@ def open_stack(
     """Stack with the whole network ready on it. Raises: UsageError, ModelError."""
     module, size = subject.loaded.module, tracing.network.input_size
     with progress.progress(None, f"timing {tracing.network.model} ({stack})"):
-        timer = registry.timers[stack.backend].make()(stack, module, size)
+        timer = NamedTimer(
+            timer=registry.timers[stack.backend].make()(stack, module, size),
+            name=stack.backend,
+            owner=registry.timers.owner(stack.backend),
+        )
         pairs = timer.beside(module, rounds=SURE)
     _tell_of_scatter(pairs, progress)
     seconds = median(each for pair in pairs for each in (pair.whole, pair.other))
@@ -105,7 +119,7 @@ def open_stack(
             f"a pass takes {seconds:.1f} s; latencies of up to 9 s can be cut to",
             hint="take a smaller --latency-batch",
         )
-    about = dict(timer.about())
+    about = timer.about()
     return TimedStack(
         stack=replace(stack, device=about.get("device", stack.device)),
         timer=timer,
@@ -166,7 +180,7 @@ def _timed(
     progress: Progress,
 ) -> dict[str, Sample]:
     """Cuts by their names, each as it was timed, now or before."""
-    table = LatencyTable.of(network, timed.stack, timed.about)
+    table = LatencyTable.of(network, timed.stack, timed.told)
     samples = table.samples()
     rounds = next((count for most, count in ROUNDS if timed.seconds <= most), FEWEST)
     missing = {name: widths for name, widths in wanted.items() if name not in samples}

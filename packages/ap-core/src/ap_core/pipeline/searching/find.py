@@ -66,13 +66,15 @@ def find_plan(
 
 def check_converged(evidence: Evidence) -> None:
     """Refuse what no trial within the tolerance came of. Raises: OutOfReachError."""
-    best, cap = best_of(evidence.trials), evidence.budget.caps[0]
-    if evidence.tolerance is None or not best.missed:
+    best, tolerance = best_of(evidence.trials), evidence.tolerance
+    if tolerance is None or not best.missed:
         return
+    got = {Metric.MACS: best.macs, Metric.PARAMS: best.params}
+    cap = max(evidence.budget.caps, key=lambda cap: tolerance.missed(cap.limit, got[cap.metric]))
     raise OutOfReachError(
-        f"none of {len(evidence.trials)} raw strategies came within {evidence.tolerance} of "
+        f"none of {len(evidence.trials)} raw strategies came within {tolerance} of "
         f"{format_amount(cap.limit, cap.metric)}; the nearest, trial {best.number}, has "
-        f"{format_amount(best.macs, Metric.MACS)}",
+        f"{format_amount(got[cap.metric], cap.metric)}",
         hint="allow more trials, or leave --raw-strategy out: then all keep to the budget",
     )
 
