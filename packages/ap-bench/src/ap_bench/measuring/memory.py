@@ -79,7 +79,9 @@ def _left_in_groups() -> Iterator[int]:
             most = limit.read_text().strip() if limit.exists() else "max"
             if most != "max":
                 used = int((group / "memory.current").read_text())
-                kept = dict(line.split() for line in (group / "memory.stat").open())
+                kept = dict(
+                    line.split() for line in (group / "memory.stat").read_text().splitlines()
+                )
                 yield int(most) - used + int(kept.get("inactive_file", 0))
 
 
