@@ -111,20 +111,18 @@ class TimedSolver:
         """Cap on the latency, in femtoseconds."""
         return next(cap.limit for cap in self.budget.caps if cap.metric is Metric.LATENCY)
 
-    def _factor(self, key: str, guide: Guide, number: int, *, guess: float | None = None) -> float:
+    def _factor(self, key: str, guide: Guide, number: int, *, guess: float = 1 / AIM) -> float:
         """What a guide is multiplied by: so that it was right, last time, with room to spare.
 
-        number: of plans that were timed before. guess: for the first.
+        number: of plans that were timed before. guess: for the first of all.
         """
         mine = self._known(key, guide)
         if number < len(mine):
             return mine[number].factor
-        if guess is not None and not mine:
-            return guess
         others = [entry for entry in self.entries if entry.guide is guide]
         for last in (mine or others)[-1:]:
             return last.took / last.predicted * last.factor / AIM
-        return 1 / AIM
+        return guess
 
     def _known(self, key: str, guide: Guide) -> Sequence[TimedPlanRecord]:
         """What was timed of a strategy under a guide, in its order."""
