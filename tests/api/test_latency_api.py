@@ -204,7 +204,7 @@ def test_what_was_timed_once_is_not_timed_again(
         assert pruned.path
     assert plans[0] == plans[1]
     assert counts[0] - counts[1] == 28 + 18
-    assert counts[1] < 15
+    assert counts[1] <= 11
     machine.about["processor"] = "another"
     before = machine.passes
     prune(
@@ -307,7 +307,7 @@ def test_a_driven_search_keeps_to_the_latency(
     assert len({entry.strategy for entry in RunDirectory.open(tmp_path / "run").timed()}) == 2
 
 
-def test_options_that_cap_a_latency_have_a_stack(machine: MadeUp) -> None:
+def test_options_that_cap_a_latency_have_a_stack() -> None:
     assert PruneOptions(model="net", target_latency="80%,60%").stack == Stack()
     assert PruneOptions(model="net", target_macs="50%", multiples=True).stack == Stack()
     assert PruneOptions(model="net", target_macs="50%").stack is None

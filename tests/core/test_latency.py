@@ -441,6 +441,7 @@ def test_what_one_strategy_taught_serves_the_next():
     solver(Strategy(smoothing=0.1))
     second = [entry for entry in kept if entry.strategy != kept[0].strategy]
     assert [entry.guide for entry in second].count(Guide.FIT) == 1
+    assert len(second) <= 2
 
 
 def times_as_slow(network, part, factor):

@@ -42,7 +42,7 @@ class Prepared:
 
     forward: Callable[[], object]
     wait: Callable[[], None]
-    see_memory: "Callable[[], Memory | None]" = lambda: None
+    see_memory: Callable[[], Memory | None] = lambda: None
     see_denormals: "Callable[[], Denormals | None]" = lambda: None
     clock: Callable[[], float] = time.perf_counter
 

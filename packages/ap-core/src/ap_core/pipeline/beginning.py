@@ -43,10 +43,9 @@ def new_session(
     """
 
     def check(network: Network, base: Strategy) -> None:
+        # Refuses names that match nothing, also where a latency that is not known yet is all.
         reach(network, base)
-        asked = options
-        if not network.latency:
-            asked = options.model_copy(update={"target_latency": ""})
+        asked = options if network.latency else options.model_copy(update={"target_latency": ""})
         if asked.target_macs or asked.target_params or asked.target_latency:
             for budget in budgets_of(asked, network):
                 check_reach(network, base, budget)

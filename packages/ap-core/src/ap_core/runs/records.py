@@ -198,7 +198,7 @@ class SensitivityRecord(Record):
 
 
 class Guide(StrEnum):
-    """What stands for the latency when a plan is solved for: a fit, or MACs, to be beside it."""
+    """What stands for the latency when a plan is solved for: a fit, or MACs in its place."""
 
     FIT = "fit"
     MACS = "macs"
