@@ -13,7 +13,7 @@ from statistics import fmean
 from ap_core.budget import Budget, format_amount
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError
-from ap_core.network import Metric, Network
+from ap_core.network import Metric, Network, Term
 from ap_core.plan import Plan, digest
 from ap_core.report.amounts import counted
 from ap_core.runs.records import Guide, TimedPlanRecord
@@ -41,11 +41,20 @@ def slowed(network: Network, factor: float) -> Network:
     return replace(network, latency=tuple(terms))
 
 
-def by_macs(network: Network) -> Network:
-    """The network as if its latency were in proportion to its MACs; the whole one's is the same."""
+def by_macs(network: Network, timed: Plan) -> Network:
+    """The network as if its latency were a fixed part, and one in proportion to its MACs.
+
+    It is right for the whole network, and for a plan that was timed, unless less than nothing, or
+    more than half of what that plan takes, would be fixed.
+    """
     cost = CostModel(network)
-    rate = cost.latency(network.whole) / cost.macs(network.whole)
-    return slowed(replace(network, latency=cost.terms(Metric.MACS)), rate)
+    macs, latency = cost.macs(network.whole), cost.latency(network.whole)
+    gone = macs - timed.macs
+    fixed = (timed.latency * macs - latency * timed.macs) / gone if gone else 0.0
+    fixed = min(max(0.0, fixed), timed.latency / 2)
+    rate = (latency - fixed) / macs
+    terms = (replace(t, coefficient=round(t.coefficient * rate)) for t in cost.terms(Metric.MACS))
+    return replace(network, latency=(Term(coefficient=round(fixed)), *terms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +96,8 @@ class TimedSolver:
 
     def _beside(self, plans: Sequence[Plan], key: str, strategy: Strategy) -> Iterator[Plan]:
         """Cuts to MACs that may take no longer than those to the latency, and would keep more."""
-        network, fit = by_macs(self.network), CostModel(self.network)
         nearest = min(plans, key=lambda plan: abs(plan.latency - self.limit))
+        network, fit = by_macs(self.network, nearest), CostModel(self.network)
         guess = nearest.latency / CostModel(network).latency(nearest.widths) / AIM
         mistaken = fit.latency(nearest.widths) / nearest.latency
         best = max((plan.value for plan in self._within(plans)), default=0.0)
