@@ -28,6 +28,9 @@ LEAST = 0.98
 ROUNDS = 6
 """Plans of one strategy that are timed, at the most."""
 
+BESIDE = 3
+"""Cuts to MACs that are timed beside them, at the most."""
+
 DOUBT = 0.2
 """By how much a fit may be mistaken about one plan beside another: it was by 0.1 of a ResNet-50."""
 
@@ -101,7 +104,7 @@ class TimedSolver:
         guess = nearest.latency / CostModel(network).latency(nearest.widths) / AIM
         mistaken = fit.latency(nearest.widths) / nearest.latency
         best = max((plan.value for plan in self._within(plans)), default=0.0)
-        for number in range(ROUNDS):
+        for number in range(BESIDE):
             factor = self._factor(key, Guide.MACS, number, guess=guess)
             try:
                 plan = self.solve(slowed(network, factor), strategy)
