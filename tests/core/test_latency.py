@@ -465,7 +465,7 @@ def test_a_cut_to_macs_is_taken_where_the_fit_is_wrong(name):
     kept, cost = [], CostModel(network)
     clock = Clock(network, random_rates(network, 3))
     solver = replace(
-        solver_for(clock, 0.6, network=times_as_slow(network, "block0", 0.7), entries=kept),
+        solver_for(clock, 0.6, network=times_as_slow(network, "block0", 0.3), entries=kept),
         share=lambda plan: cost.macs(plan.widths) / cost.macs(network.whole),
     )
     plan = solver(Strategy(round_to=1))
@@ -477,11 +477,50 @@ def test_a_cut_to_macs_is_taken_where_the_fit_is_wrong(name):
     assert plan.value >= 0.999 * best.value
 
 
+def test_what_a_plan_leaves_of_the_budget_is_filled_with_channels(monkeypatch):
+    most = {Guide.FIT: 1, Guide.MACS: 0, Guide.FILL: 2}
+    monkeypatch.setattr("ap_core.pipeline.searching.timed.MOST", most)
+    network, kept, plans = NETWORKS["vit"], [], []
+    solver = solver_for(Clock(network, random_rates(network, 3), power=1.2), 0.6, entries=kept)
+
+    def solve_for(of, strategy):
+        plans.append(solve(of, scores(of), strategy, solver.budget))
+        return plans[-1]
+
+    plan = replace(solver, solve=solve_for)(Strategy(round_to=1, floors={"*": 0.1}))
+    assert [entry.guide for entry in kept][:2] == [Guide.FIT, Guide.FILL]
+    assert kept[0].took < LEAST * solver.limit <= plan.latency <= solver.limit
+    assert all(plan.widths[name] >= width for name, width in plans[0].widths.items())
+    assert plan.value > plans[0].value
+    assert plan.bound is None
+
+
+def test_between_a_plan_that_is_too_slow_and_one_that_is_fast_enough_lies_the_next():
+    checked = 0
+    for seed in range(8):
+        network, kept = NETWORKS["residual"], []
+        clock = Clock(network, random_rates(network, seed), power=1.3, noise=0.04)
+        solver = solver_for(clock, 0.6, entries=kept)
+        solver(Strategy(round_to=1))
+        for number, entry in enumerate(kept):
+            before = [each for each in kept[:number] if each.guide is entry.guide]
+            slow = [each for each in before if each.took > solver.limit]
+            fast = [each for each in before if each.took <= solver.limit]
+            if slow and fast:
+                checked += 1
+                ends = (
+                    min(slow, key=lambda each: each.took).factor,
+                    max(fast, key=lambda each: each.took).factor,
+                )
+                assert min(ends) <= entry.factor <= max(ends)
+    assert checked > 4
+
+
 @pytest.mark.parametrize(("doubt", "guides"), [(0.2, ["fit", "macs"]), (0.02, ["fit"])])
 def test_a_cut_to_macs_is_timed_where_the_fit_is_not_sure(monkeypatch, doubt, guides):
     monkeypatch.setattr("ap_core.pipeline.searching.timed.DOUBT", doubt)
     network, kept = NETWORKS["vit"], []
-    fit = times_as_slow(network, "block0", 100)
+    fit = times_as_slow(network, "block0", 1.5)
     cost, clock = CostModel(fit), Clock(network, random_rates(network, 3))
     solver = replace(
         solver_for(clock, 0.6, network=fit, entries=kept),

@@ -198,10 +198,13 @@ class SensitivityRecord(Record):
 
 
 class Guide(StrEnum):
-    """What stands for the latency when a plan is solved for: a fit, or MACs in its place."""
+    """What stands for the latency when a plan is solved for: a fit, or MACs in its place, or the
+    fit for what is added to a plan that was timed.
+    """
 
     FIT = "fit"
     MACS = "macs"
+    FILL = "fill"
 
 
 class TimedPlanRecord(Record):

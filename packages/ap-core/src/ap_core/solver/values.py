@@ -153,11 +153,19 @@ def _normalised(values: FloatArray, how: Normalisation) -> FloatArray:
 
 
 def _unit_costs(network: Network, budget: Budget) -> dict[str, float]:
-    """Cost of one channel of one lane at the whole widths, as a share of the caps."""
+    """Cost of one channel of one lane at the whole widths, as a share of the caps.
+
+    Under a cap on the latency, its MACs as a share of as much of these: what is slow for its MACs
+    is to go first, and would not if it were worth more for being slow.
+    """
+    cost, whole = CostModel(network), network.whole
     total: dict[str, float] = defaultdict(float)
     for cap in budget.caps:
-        for name, cost in _whole_unit_costs(network, cap.metric).items():
-            total[name] += cost / cap.limit
+        metric, limit = cap.metric, float(cap.limit)
+        if metric is Metric.LATENCY:
+            metric, limit = Metric.MACS, limit / cost.latency(whole) * cost.macs(whole)
+        for name, each in _whole_unit_costs(network, metric).items():
+            total[name] += each / limit
     return total
 
 

@@ -2,12 +2,14 @@
 
 A solver goes where a fit promises most, and so to where the fit errs most in its favour. Where time
 nearly follows the multiply-accumulates, a cut to these, which are counted, can come out ahead. So
-it is looked at beside the other, and taken where it keeps more in the same time, as measured.
+it is looked at beside the other, and taken where it keeps more in the same time, as measured. What
+the better one leaves of the budget, more channels fill.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from operator import attrgetter
 from statistics import fmean
 
 from ap_core.budget import Budget, format_amount
@@ -25,11 +27,8 @@ AIM = 0.99
 LEAST = 0.98
 """Share of the budget that must be used: measured again, another day, it is still above 95 %."""
 
-ROUNDS = 6
-"""Plans of one strategy that are timed, at the most."""
-
-BESIDE = 3
-"""Cuts to MACs that are timed beside them, at the most."""
+MOST = {Guide.FIT: 5, Guide.MACS: 2, Guide.FILL: 2}
+"""Plans of one strategy that are timed under each guide, at the most."""
 
 DOUBT = 0.2
 """By how much a fit may be mistaken about one plan beside another: it was by 0.1 of a ResNet-50."""
@@ -60,6 +59,13 @@ def by_macs(network: Network, timed: Plan) -> Network:
     return replace(network, latency=(Term(coefficient=round(fixed)), *terms))
 
 
+def at_least(strategy: Strategy, network: Network, plan: Plan) -> Strategy:
+    """The strategy, with no group narrower than a plan has it."""
+    least = {group.name: plan.widths[group.name] / group.width for group in network.groups}
+    others = {glob: floor for glob, floor in strategy.floors.items() if glob not in least}
+    return strategy.model_copy(update={"floors": others | least})
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimedSolver:
     """Solves for plans whose measured latency keeps to the budget.
@@ -82,56 +88,94 @@ class TimedSolver:
         Raises: OutOfReachError where none is; else as `solve`.
         """
         key = sha256(strategy.model_dump_json(exclude={"rationale"}).encode()).hexdigest()
-        plans: list[Plan] = []
-        for number in range(ROUNDS):
-            factor = self._factor(key, Guide.FIT, number)
-            try:
-                plan = self.solve(slowed(self.network, factor), strategy)
-            except OutOfReachError:
-                if plans:
-                    break
-                factor = 1.0
-                plan = self.solve(self.network, strategy)
-            plans.append(self._timed(plan, key, Guide.FIT, number, factor))
-            if self._fits(plan, plans[-1].latency):
-                break
-        return self._best([*plans, *self._beside(plans, key, strategy)])
+        plans = self._tried(Guide.FIT, key, self.network, strategy)
+        plans += self._beside(plans, key, strategy)
+        best = self._best(plans)
+        return self._best([best, *self._filled(best, key, strategy)])
 
-    def _beside(self, plans: Sequence[Plan], key: str, strategy: Strategy) -> Iterator[Plan]:
+    def _beside(self, plans: Sequence[Plan], key: str, strategy: Strategy) -> Sequence[Plan]:
         """Cuts to MACs that may take no longer than those to the latency, and would keep more."""
         nearest = min(plans, key=lambda plan: abs(plan.latency - self.limit))
         network, fit = by_macs(self.network, nearest), CostModel(self.network)
         guess = nearest.latency / CostModel(network).latency(nearest.widths) / AIM
-        mistaken = fit.latency(nearest.widths) / nearest.latency
-        best = max((plan.value for plan in self._within(plans)), default=0.0)
-        for number in range(BESIDE):
-            factor = self._factor(key, Guide.MACS, number, guess=guess)
+        most = max((plan.value for plan in self._within(plans)), default=0.0)
+
+        def promising(plan: Plan, before: Sequence[Plan]) -> bool:
+            like = before[-1] if before else nearest
+            mistaken = fit.latency(like.widths) / like.latency
+            slow = fit.latency(plan.widths) > (1 + DOUBT) * mistaken * self.limit
+            return plan.value > most and not slow
+
+        return self._tried(Guide.MACS, key, network, strategy, guess=guess, promising=promising)
+
+    def _filled(self, best: Plan, key: str, strategy: Strategy) -> Sequence[Plan]:
+        """Plans with all channels of the best so far, and more, where it leaves some budget."""
+        if best.latency >= LEAST * self.limit:
+            return []
+        plans = self._tried(
+            Guide.FILL,
+            key,
+            self.network,
+            at_least(strategy, self.network, best),
+            guess=best.latency / CostModel(self.network).latency(best.widths) / AIM,
+            promising=lambda plan, _before: plan.value > best.value,
+        )
+        return [replace(plan, bound=None) for plan in plans]
+
+    def _tried(
+        self,
+        guide: Guide,
+        key: str,
+        network: Network,
+        strategy: Strategy,
+        *,
+        guess: float = 1 / AIM,
+        promising: Callable[[Plan, Sequence[Plan]], bool] = lambda _plan, _before: True,
+    ) -> list[Plan]:
+        """Plans that were timed under a guide, until one keeps to the budget and uses it up.
+
+        guess: what the guide is multiplied by at first. promising: whether a plan is to be timed,
+        after those before it.
+        """
+        plans: list[Plan] = []
+        for number in range(MOST[guide]):
+            factor = self._factor(key, guide, number, guess=guess)
             try:
                 plan = self.solve(slowed(network, factor), strategy)
             except OutOfReachError:
-                return
-            slow = fit.latency(plan.widths) > (1 + DOUBT) * mistaken * self.limit
-            if slow or plan.value <= best:
-                return
-            timed = self._timed(plan, key, Guide.MACS, number, factor)
-            yield timed
-            if self._fits(plan, timed.latency):
-                return
+                if plans or guide is not Guide.FIT:
+                    break
+                factor = 1.0
+                plan = self.solve(network, strategy)
+            if not promising(plan, plans):
+                break
+            plans.append(self._timed(plan, key, guide, number, factor))
+            if self._fits(plan, plans[-1].latency):
+                break
+        return plans
 
     @property
     def limit(self) -> int:
         """Cap on the latency, in femtoseconds."""
         return next(cap.limit for cap in self.budget.caps if cap.metric is Metric.LATENCY)
 
-    def _factor(self, key: str, guide: Guide, number: int, *, guess: float = 1 / AIM) -> float:
+    def _factor(self, key: str, guide: Guide, number: int, *, guess: float) -> float:
         """What a guide is multiplied by: so that it was right, last time, with room to spare.
 
+        Between a plan that was too slow and one that was fast enough: in between.
         number: of plans that were timed before. guess: for the first of all.
         """
         mine = self._known(key, guide)
         if number < len(mine):
             return mine[number].factor
-        others = [entry for entry in self.entries if entry.guide is guide]
+        took = attrgetter("took")
+        slow = [entry for entry in mine if entry.took > self.limit]
+        fast = [entry for entry in mine if entry.took <= self.limit]
+        if slow and fast:
+            above, below = min(slow, key=took), max(fast, key=took)
+            way = (above.took - AIM * self.limit) / (above.took - below.took)
+            return above.factor + way * (below.factor - above.factor)
+        others = [entry for entry in self.entries if entry.guide is guide is not Guide.FILL]
         for last in (mine or others)[-1:]:
             return last.took / last.predicted * last.factor / AIM
         return guess
