@@ -82,14 +82,18 @@ class TimedStack:
         pairs = self.timer.beside(self.cut(plan), rounds=rounds)
         return median(pair.other / pair.whole for pair in pairs)
 
-    def faster(self, module: "Module") -> Estimate:
-        """How many times faster a network is than the whole one. Raises: ModelError."""
+    def faster(self, module: "Module", *, band: tuple[float, float] | None = None) -> Estimate:
+        """How many times faster a network is than the whole one.
+
+        band: shares of the whole network's time; of what is surely outside, no more is asked.
+        Raises: ModelError.
+        """
         pairs: list[Pair] = []
         least, most = TIMES
         for time in range(1, most + 1):
             pairs += self.timer.beside(module, rounds=SURE)
             found = paired_ratio([each.whole for each in pairs], [each.other for each in pairs])
-            if time >= least and found.high - found.low <= CLOSE * found.value:
+            if time >= least and (_close(found) or (band and _outside(found, band))):
                 break
         return found
 
@@ -128,6 +132,16 @@ def open_stack(
         seconds=seconds,
         about=about,
     )
+
+
+def _close(found: Estimate) -> bool:
+    return found.high - found.low <= CLOSE * found.value
+
+
+def _outside(found: Estimate, band: tuple[float, float]) -> bool:
+    """Whether the share of the time that is left is outside a band, anywhere in its interval."""
+    low, high = band
+    return 1 / found.low < low or 1 / found.high > high
 
 
 def _tell_of_scatter(pairs: Sequence[Pair], progress: Progress) -> None:

@@ -27,6 +27,9 @@ AIM = 0.99
 LEAST = 0.98
 """Share of the budget that must be used: measured again, another day, it is still above 95 %."""
 
+NEAR = 0.95
+"""Share of the budget from which channels are added to a plan, in place of solving anew."""
+
 MOST = {Guide.FIT: 5, Guide.MACS: 2, Guide.FILL: 2}
 """Plans of one strategy that are timed under each guide, at the most."""
 
@@ -70,7 +73,9 @@ def at_least(strategy: Strategy, network: Network, plan: Plan) -> Strategy:
 class TimedSolver:
     """Solves for plans whose measured latency keeps to the budget.
 
-    share: of the whole network's time that a plan takes when it is cut. network: with its latency.
+    share: of the whole network's time that a plan takes when it is cut; of one outside a band of
+        shares, no more needs to be known than that.
+    network: with its latency.
     entries: plans that were timed so far; record keeps another one.
     The same entries lead to the same plans: a run that goes on times nothing again.
     """
@@ -78,7 +83,7 @@ class TimedSolver:
     network: Network
     budget: Budget
     solve: SolveFor
-    share: Callable[[Plan], float]
+    share: Callable[[Plan, tuple[float, float]], float]
     entries: list[TimedPlanRecord] = field(default_factory=list)
     record: Callable[[TimedPlanRecord], None] = lambda _entry: None
 
@@ -132,7 +137,7 @@ class TimedSolver:
         guess: float = 1 / AIM,
         promising: Callable[[Plan, Sequence[Plan]], bool] = lambda _plan, _before: True,
     ) -> list[Plan]:
-        """Plans that were timed under a guide, until one keeps to the budget and uses it up.
+        """Plans that were timed under a guide, until one keeps to the budget and is near it.
 
         guess: what the guide is multiplied by at first. promising: whether a plan is to be timed,
         after those before it.
@@ -150,7 +155,7 @@ class TimedSolver:
             if not promising(plan, plans):
                 break
             plans.append(self._timed(plan, key, guide, number, factor))
-            if self._fits(plan, plans[-1].latency):
+            if self._fits(plan, plans[-1].latency, guide):
                 break
         return plans
 
@@ -204,16 +209,20 @@ class TimedSolver:
         plans, the first that seems fast enough is more often mistaken than others.
         """
         whole = CostModel(self.network).latency(self.network.whole)
-        shares = [self.share(plan)]
-        if LEAST * self.limit <= shares[0] * whole <= self.limit:
-            shares.append(self.share(plan))
+        low, high = band = (LEAST * self.limit / whole, self.limit / whole)
+        shares = [self.share(plan, band)]
+        if low <= shares[0] <= high:
+            shares.append(self.share(plan, band))
         return round(fmean(shares) * whole)
 
-    def _fits(self, plan: Plan, took: int) -> bool:
-        """Whether a plan keeps to the latency, and uses it up as far as plans come near it."""
+    def _fits(self, plan: Plan, took: int, guide: Guide) -> bool:
+        """Whether a plan keeps to the latency, and is as near to it as plans come, or can be
+        filled up.
+        """
         if took > self.limit:
             return False
-        return took >= LEAST * self.limit or plan.latency < LEAST * self.limit
+        least = (LEAST if guide is Guide.FILL else NEAR) * self.limit
+        return took >= least or plan.latency < LEAST * self.limit
 
     def _within(self, plans: Sequence[Plan]) -> Sequence[Plan]:
         return [plan for plan in plans if plan.latency <= self.limit]

@@ -37,9 +37,9 @@ def solver_of(session: Session, budget: Budget, run: RunDirectory | None) -> Sol
     if timed is None or Metric.LATENCY not in {cap.metric for cap in budget.caps}:
         return partial(solve_for, session.network)
 
-    def share(plan: Plan) -> float:
+    def share(plan: Plan, band: tuple[float, float]) -> float:
         with session.watch.stage("time"):
-            return 1 / timed.faster(timed.cut(plan)).value
+            return 1 / timed.faster(timed.cut(plan), band=band).value
 
     return TimedSolver(
         network=session.network,
