@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from operator import attrgetter
-from statistics import fmean
 
 from ap_core.budget import Budget, format_amount
 from ap_core.cost import CostModel
@@ -205,15 +204,15 @@ class TimedSolver:
         return replace(plan, latency=took)
 
     def _took(self, plan: Plan) -> int:
-        """Femtoseconds of a plan; of one that would be taken, by two measurements: of several
-        plans, the first that seems fast enough is more often mistaken than others.
+        """Femtoseconds of a plan; of one that might be taken, the slower of two measurements: of
+        several plans, the first that seems fast enough is more often mistaken than others.
         """
         whole = CostModel(self.network).latency(self.network.whole)
-        low, high = band = (LEAST * self.limit / whole, self.limit / whole)
+        low, high = band = (NEAR * self.limit / whole, self.limit / whole)
         shares = [self.share(plan, band)]
         if low <= shares[0] <= high:
             shares.append(self.share(plan, band))
-        return round(fmean(shares) * whole)
+        return round(max(shares) * whole)
 
     def _fits(self, plan: Plan, took: int, guide: Guide) -> bool:
         """Whether a plan keeps to the latency, and is as near to it as plans come, or can be
