@@ -29,6 +29,7 @@ from ap_core.pipeline.opening.timing import TimedStack
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.searching.timed import (
     AIM,
+    FILL_FROM,
     LEAST,
     TimedSolver,
     by_macs,
@@ -384,7 +385,7 @@ def test_a_search_that_goes_on_times_nothing_again():
     assert [digest(again(strategy)) for strategy in strategies] == [digest(p) for p in plans]
     assert [again(strategy).latency for strategy in strategies] == [p.latency for p in plans]
     assert clock.timed == before
-    taken = {each.plan for each in kept if 0.95 * first.limit <= each.took <= first.limit}
+    taken = {each.plan for each in kept if FILL_FROM * first.limit <= each.took <= first.limit}
     assert before == len({entry.plan for entry in kept}) + len(taken)
 
 

@@ -26,7 +26,7 @@ AIM = 0.99
 LEAST = 0.98
 """Share of the budget that must be used: measured again, another day, it is still above 95 %."""
 
-NEAR = 0.95
+FILL_FROM = 0.95
 """Share of the budget from which channels are added to a plan, in place of solving anew."""
 
 MOST = {Guide.FIT: 5, Guide.MACS: 2, Guide.FILL: 2}
@@ -89,6 +89,7 @@ class TimedSolver:
     def __call__(self, strategy: Strategy) -> Plan:
         """Plan of most value that was timed within the budget; its latency is what was measured.
 
+        Of one that was filled up, no bound is known.
         Raises: OutOfReachError where none is; else as `solve`.
         """
         key = sha256(strategy.model_dump_json(exclude={"rationale"}).encode()).hexdigest()
@@ -208,7 +209,7 @@ class TimedSolver:
         several plans, the first that seems fast enough is more often mistaken than others.
         """
         whole = CostModel(self.network).latency(self.network.whole)
-        low, high = band = (NEAR * self.limit / whole, self.limit / whole)
+        low, high = band = (FILL_FROM * self.limit / whole, self.limit / whole)
         shares = [self.share(plan, band)]
         if low <= shares[0] <= high:
             shares.append(self.share(plan, band))
@@ -220,7 +221,7 @@ class TimedSolver:
         """
         if took > self.limit:
             return False
-        least = (LEAST if guide is Guide.FILL else NEAR) * self.limit
+        least = (LEAST if guide is Guide.FILL else FILL_FROM) * self.limit
         return took >= least or plan.latency < LEAST * self.limit
 
     def _within(self, plans: Sequence[Plan]) -> Sequence[Plan]:
