@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ap_bench.measuring.cautions import warn_of_denormals, warn_of_sizes
-from ap_bench.measuring.devices import resolved, using_threads
+from ap_bench.measuring.devices import measuring, resolved
 from ap_bench.measuring.facts import facts_of
 from ap_bench.measuring.fresh import measure_fresh
 from ap_bench.measuring.machine import machine
@@ -98,7 +98,7 @@ def _timed(
     if options.fresh:
         names = [each.named for each in opened]
         return measure_fresh(names, plan, rounds=options.rounds, advance=advance)
-    with using_threads(plan[0].threads):
+    with measuring(plan[0].threads):
         if any(each.backend is Backend.COMPILE for each in plan):
             torch.compiler.reset()
         ready = [

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
+from ap_bench.measuring.allocator import keep_freed_memory
 from ap_bench.measuring.settings import CPU
 from ap_core.errors import UsageError
 
@@ -42,10 +43,14 @@ def wait_for(device: torch.device) -> None:
 
 
 @contextmanager
-def using_threads(count: int | None) -> Iterator[None]:
-    """Let torch take so many threads of the CPU meanwhile; None for as many as it does."""
+def measuring(threads: int | None) -> Iterator[None]:
+    """Let torch take so many threads of the CPU meanwhile, and keep memory that is freed.
+
+    threads: None for as many as it takes anyway.
+    """
+    keep_freed_memory()
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(threads or before)
     try:
         yield
     finally:

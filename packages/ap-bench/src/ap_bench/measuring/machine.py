@@ -8,6 +8,7 @@ from statistics import fmean
 
 import torch
 
+from ap_bench.measuring.allocator import keep_freed_memory
 from ap_core.pipeline.environment import PROCESSORS, environment
 
 ASKED = "name,clocks.sm,clocks.max.sm,driver_version"
@@ -20,6 +21,8 @@ def machine() -> dict[str, str]:
         found["processor_mhz"] = f"{clock:.0f}"
     if hasattr(os, "getloadavg"):
         found["load"] = f"{os.getloadavg()[0]:.2f}"
+    if allocator := keep_freed_memory():
+        found["allocator"] = allocator
     return {**found, **accelerators()}
 
 

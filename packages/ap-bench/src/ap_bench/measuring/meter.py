@@ -5,7 +5,7 @@ from statistics import median
 
 from torch.nn import Module
 
-from ap_bench.measuring.devices import using_threads
+from ap_bench.measuring.devices import measuring
 from ap_bench.measuring.networks import Network
 from ap_bench.measuring.rounds import Timings, compare
 from ap_bench.measuring.settings import Settings
@@ -30,7 +30,7 @@ def compare_modules(
         Network(name=type(module).__name__, module=module, input_size=input_size)
         for module in modules
     ]
-    with using_threads(settings.threads):
+    with measuring(settings.threads):
         for network in networks:
             network.check(settings)
         return compare([network.prepare(settings) for network in networks], rounds=rounds)

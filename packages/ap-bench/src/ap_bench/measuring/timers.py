@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch.nn import Module
 
-from ap_bench.measuring.devices import resolved, using_threads
+from ap_bench.measuring.allocator import keep_freed_memory
+from ap_bench.measuring.devices import measuring, resolved
 from ap_bench.measuring.machine import accelerators
 from ap_bench.measuring.networks import Network
 from ap_bench.measuring.rounds import compare_warm, warm_up
@@ -34,29 +35,30 @@ class LocalTimer:
     def __init__(self, stack: Stack, whole: Module, input_size: tuple[int, int, int]) -> None:
         self._settings = settings_of(stack)
         self._input_size = input_size
-        with using_threads(self._settings.threads), _told_in_options_of_prune():
+        with measuring(self._settings.threads), _told_in_options_of_prune():
             network = self._network(whole)
             network.check(self._settings)
             self._whole = network.prepare(self._settings)
             self._passes = warm_up(self._whole, seconds=BLOCK)
 
     def about(self) -> Mapping[str, str]:
-        """Device, processor, versions; the threads of a CPU, a GPU's name."""
+        """Device, processor, versions; the threads and allocator of a CPU, a GPU's name."""
         settings, known = self._settings, dict(environment())
         names = [*TOLD, *(OF_ONNXRUNTIME if settings.backend is Backend.ONNXRUNTIME else ())]
         if settings.device == CPU:
             known["threads"] = str(settings.threads or torch.get_num_threads())
-            names.append("threads")
+            known["allocator"] = keep_freed_memory()
+            names += ["threads", "allocator"]
         elif settings.device.startswith("cuda:"):
             known |= accelerators()
             names += ["cuda", settings.device.replace("cuda:", "gpu ")]
         # What follows a GPU's name are clocks of the moment.
-        told = {name: known[name].partition(",")[0] for name in names if name in known}
+        told = {name: known[name].partition(",")[0] for name in names if known.get(name)}
         return {"device": settings.device, **told}
 
     def beside(self, module: Module, *, rounds: int) -> Sequence[Pair]:
         """Rounds as `ap bench` makes them. Raises: ModelError."""
-        with using_threads(self._settings.threads), _told_in_options_of_prune():
+        with measuring(self._settings.threads), _told_in_options_of_prune():
             other = self._network(module).prepare(self._settings)
             passes = [self._passes, warm_up(other, seconds=BLOCK)]
             whole, cut = compare_warm([self._whole, other], passes, rounds=rounds)

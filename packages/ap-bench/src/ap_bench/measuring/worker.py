@@ -10,7 +10,7 @@ from typing import TextIO
 
 from pydantic import TypeAdapter
 
-from ap_bench.measuring.devices import using_threads
+from ap_bench.measuring.devices import measuring
 from ap_bench.measuring.jobs import Answer, Job
 from ap_bench.measuring.memory import forget_peak, peak_resident, resident
 from ap_bench.measuring.prepared import Memory, MemoryKind, Prepared
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _serve(questions: TextIO, out: TextIO) -> None:
     job = TypeAdapter(Job).validate_json(questions.readline())
-    with using_threads(job.settings.threads):
+    with measuring(job.settings.threads):
         registry = _imported()
         before = resident()
         prepared = open_subject(registry, job.named).source.prepare(job.settings)

@@ -93,9 +93,9 @@ def _deciding(machine: Mapping[str, str], *, device: str, backend: str) -> dict[
     idle |= {name for name in machine if name.startswith("ap-")}
     if device == CPU:
         idle |= {name for name in machine if name == "cuda" or name.startswith(GPU)}
-    elif device.startswith(CUDA):
-        own = device.replace(CUDA, GPU)
-        idle |= {name for name in machine if name.startswith(GPU) and name != own}
+    else:
+        idle |= {"allocator", *(name for name in machine if name.startswith(GPU))}
+        idle.discard(device.replace(CUDA, GPU))
     if backend in OF_TORCH:
         idle |= {"onnxruntime", "onnxruntime-gpu"}
     return {name: value for name, value in machine.items() if name not in idle}
