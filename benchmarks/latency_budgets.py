@@ -91,10 +91,11 @@ def rows_of(
 
     module: a trained network, which is judged.
     """
-    asked = PruneOptions.parse({**options, "target_latency": ",".join(SHARES)})
-    session = new_session(registry, asked, Silent(), module=module)
-    for share, budget in zip(SHARES, budgets_of(asked, session.network), strict=True):
+    for share in SHARES:
+        asked = PruneOptions.parse({**options, "target_latency": share})
         try:
+            session = new_session(registry, asked, Silent(), module=module)
+            (budget,) = budgets_of(asked, session.network)
             yield row_of(session, name, share, budget, judged=module is not None)
         except OutOfReachError as error:
             print(name, share, error.message, error.hint, flush=True)

@@ -27,14 +27,9 @@ from ap_core.network import GroupKind, Metric
 from ap_core.pipeline.opening.latency import fixed_share
 from ap_core.pipeline.opening.timing import TimedStack
 from ap_core.pipeline.options import PruneOptions
-from ap_core.pipeline.searching.timed import (
-    AIM,
-    FILL_FROM,
-    LEAST,
-    TimedSolver,
-    by_macs,
-    slowed,
-)
+from ap_core.pipeline.searching.aiming import AIM, STRIDE, Seen, next_promise
+from ap_core.pipeline.searching.guides import by_macs, slowed
+from ap_core.pipeline.searching.timed import FILL_FROM, LEAST, TimedSolver
 from ap_core.plan import digest, plan_at
 from ap_core.runs.records import Guide
 from ap_core.solver import solve
@@ -514,6 +509,67 @@ def test_between_a_plan_that_is_too_slow_and_one_that_is_fast_enough_lies_the_ne
                 )
                 assert min(ends) <= entry.factor <= max(ends)
     assert checked > 4
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([(100, 100)], 99),
+        ([(100, 110), (90, 95)], 90 + 10 * 4 / 15),
+        ([(100, 110), (90, 98), (95, 103)], 91),
+        ([(99, 107), (91, 102)], 91 - 8 * 3 / 5),
+        ([(99, 130), (91, 101)], 91 * 99 / 101),
+        ([(99, 107), (91, 104)], 91 * (99 / 104) ** STRIDE),
+        ([(99, 107), (91, 107)], 91 * (99 / 107) ** STRIDE),
+        ([(91, 104), (99, 103)], 99 * 99 / 103),
+    ],
+)
+def test_the_next_promise_follows_what_plans_took(seen, expected):
+    """All in hundredths of the limit; what is aimed at is 99."""
+    plans = [Seen(promised=promised, took=took) for promised, took in seen]
+    assert next_promise(plans, 100) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["residual", "vit"])
+@pytest.mark.parametrize("target", [0.5, 0.7])
+def test_a_part_that_no_width_changes_and_no_fit_knew_of_keeps_no_plan_from_being_found(
+    name, target
+):
+    """As on a GPU that waits for its kernels: what is left has to go twice as fast."""
+    network = NETWORKS[name]
+    for seed in range(4):
+        rates = random_rates(network, seed)
+        clock = Clock(network, rates)
+        solver = replace(
+            solver_for(clock, target),
+            share=lambda plan, _band, rates=rates: (
+                0.35 + 0.65 * true_share(network, plan.widths, rates)
+            ),
+        )
+        plan = solver(Strategy(round_to=1))
+        assert LEAST * solver.limit <= plan.latency <= solver.limit
+
+
+def test_half_as_far_is_tried_where_a_plan_is_out_of_reach():
+    network = NETWORKS["vit"]
+    kept = []
+    solver = solver_for(Clock(network, random_rates(network, 3)), 0.6, entries=kept)
+    asked = []
+
+    def in_reach(of, strategy):
+        whole = [CostModel(each).latency(network.whole) for each in (of, solver.network)]
+        asked.append(whole[0] / whole[1])
+        if asked[-1] > 1.25:
+            raise OutOfReachError("no plan", hint="")
+        return solve(of, scores(of), strategy, solver.budget)
+
+    def share(_plan, _band):
+        return 0.59 if kept else 0.9
+
+    plan = replace(solver, solve=in_reach, share=share)(Strategy(round_to=1))
+    assert plan.latency <= solver.limit
+    assert [round(factor, 2) for factor in asked[:3]] == [1.01, 1.53, 1.22]
+    assert kept[1].factor == pytest.approx(asked[2])
 
 
 @pytest.mark.parametrize(("doubt", "guides"), [(0.2, ["fit", "macs"]), (0.02, ["fit"])])

@@ -7,21 +7,20 @@ the better one leaves of the budget, more channels fill.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from operator import attrgetter
 
 from ap_core.budget import Budget, format_amount
 from ap_core.cost import CostModel
 from ap_core.errors import OutOfReachError
-from ap_core.network import Metric, Network, Term
+from ap_core.network import Metric, Network
+from ap_core.pipeline.searching.aiming import Seen, next_promise
+from ap_core.pipeline.searching.guides import at_least, by_macs, slowed
 from ap_core.plan import Plan, digest
 from ap_core.report.amounts import counted
 from ap_core.runs.records import Guide, TimedPlanRecord
 from ap_core.strategy import Strategy
-
-AIM = 0.99
-"""Share of the budget that is aimed at: what is measured scatters by a per cent or so."""
 
 LEAST = 0.98
 """Share of the budget that must be used: measured again, another day, it is still above 95 %."""
@@ -35,37 +34,11 @@ MOST = {Guide.FIT: 5, Guide.MACS: 2, Guide.FILL: 2}
 DOUBT = 0.2
 """By how much a fit may be mistaken about one plan beside another: it was by 0.1 of a ResNet-50."""
 
+NEARER = 3
+"""How often a plan that is out of reach is asked for half as far away."""
+
 SolveFor = Callable[[Network, Strategy], Plan]
 """Plan of a strategy for a network whose latency is as fitted, within the budget."""
-
-
-def slowed(network: Network, factor: float) -> Network:
-    """The network with its latency multiplied by a factor."""
-    terms = (replace(t, coefficient=round(t.coefficient * factor)) for t in network.latency)
-    return replace(network, latency=tuple(terms))
-
-
-def by_macs(network: Network, timed: Plan) -> Network:
-    """The network as if its latency were a fixed part, and one in proportion to its MACs.
-
-    It is right for the whole network, and for a plan that was timed, unless less than nothing, or
-    more than half of what that plan takes, would be fixed.
-    """
-    cost = CostModel(network)
-    macs, latency = cost.macs(network.whole), cost.latency(network.whole)
-    gone = macs - timed.macs
-    fixed = (timed.latency * macs - latency * timed.macs) / gone if gone else 0.0
-    fixed = min(max(0.0, fixed), timed.latency / 2)
-    rate = (latency - fixed) / macs
-    terms = (replace(t, coefficient=round(t.coefficient * rate)) for t in cost.terms(Metric.MACS))
-    return replace(network, latency=(Term(coefficient=round(fixed)), *terms))
-
-
-def at_least(strategy: Strategy, network: Network, plan: Plan) -> Strategy:
-    """The strategy, with no group narrower than a plan has it."""
-    least = {group.name: plan.widths[group.name] / group.width for group in network.groups}
-    others = {glob: floor for glob, floor in strategy.floors.items() if glob not in least}
-    return strategy.model_copy(update={"floors": others | least})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +75,6 @@ class TimedSolver:
         """Cuts to MACs that may take no longer than those to the latency, and would keep more."""
         nearest = min(plans, key=lambda plan: abs(plan.latency - self.limit))
         network, fit = by_macs(self.network, nearest), CostModel(self.network)
-        guess = nearest.latency / CostModel(network).latency(nearest.widths) / AIM
         most = max((plan.value for plan in self._within(plans)), default=0.0)
 
         def promising(plan: Plan, before: Sequence[Plan]) -> bool:
@@ -111,7 +83,8 @@ class TimedSolver:
             slow = fit.latency(plan.widths) > (1 + DOUBT) * mistaken * self.limit
             return plan.value > most and not slow
 
-        return self._tried(Guide.MACS, key, network, strategy, guess=guess, promising=promising)
+        start = Seen.of(network, nearest)
+        return self._tried(Guide.MACS, key, network, strategy, start=start, promising=promising)
 
     def _filled(self, best: Plan, key: str, strategy: Strategy) -> Sequence[Plan]:
         """Plans with all channels of the best so far, and more, where it leaves some budget."""
@@ -122,7 +95,7 @@ class TimedSolver:
             key,
             self.network,
             at_least(strategy, self.network, best),
-            guess=best.latency / CostModel(self.network).latency(best.widths) / AIM,
+            start=Seen.of(self.network, best),
             promising=lambda plan, _before: plan.value > best.value,
         )
         return [replace(plan, bound=None) for plan in plans]
@@ -134,24 +107,23 @@ class TimedSolver:
         network: Network,
         strategy: Strategy,
         *,
-        guess: float = 1 / AIM,
+        start: Seen | None = None,
         promising: Callable[[Plan, Sequence[Plan]], bool] = lambda _plan, _before: True,
     ) -> list[Plan]:
         """Plans that were timed under a guide, until one keeps to the budget and is near it.
 
-        guess: what the guide is multiplied by at first. promising: whether a plan is to be timed,
-        after those before it.
+        start: a plan to begin with; None where the guide is believed. promising: whether a plan is
+        to be timed, after those before it.
         """
         plans: list[Plan] = []
+        start = start or Seen(promised=self.limit, took=self.limit)
         for number in range(MOST[guide]):
-            factor = self._factor(key, guide, number, guess=guess)
-            try:
-                plan = self.solve(slowed(network, factor), strategy)
-            except OutOfReachError:
+            found = self._solved(network, strategy, self._factors(key, guide, number, start))
+            if found is None:
                 if plans or guide is not Guide.FIT:
                     break
-                factor = 1.0
-                plan = self.solve(network, strategy)
+                found = self.solve(network, strategy), 1.0
+            plan, factor = found
             if not promising(plan, plans):
                 break
             plans.append(self._timed(plan, key, guide, number, factor))
@@ -164,26 +136,32 @@ class TimedSolver:
         """Cap on the latency, in femtoseconds."""
         return next(cap.limit for cap in self.budget.caps if cap.metric is Metric.LATENCY)
 
-    def _factor(self, key: str, guide: Guide, number: int, *, guess: float) -> float:
-        """What a guide is multiplied by: so that it was right, last time, with room to spare.
+    def _solved(
+        self, network: Network, strategy: Strategy, factors: Sequence[float]
+    ) -> tuple[Plan, float] | None:
+        """Plan under the first factor that leaves one in reach, and that factor."""
+        for factor in factors:
+            with suppress(OutOfReachError):
+                return self.solve(slowed(network, factor), strategy), factor
+        return None
 
-        Between a plan that was too slow and one that was fast enough: in between.
-        number: of plans that were timed before. guess: for the first of all.
+    def _factors(self, key: str, guide: Guide, number: int, start: Seen) -> Sequence[float]:
+        """What a guide is multiplied by; then what else, where that leaves no plan in reach.
+
+        number: of plans that were timed before.
         """
         mine = self._known(key, guide)
         if number < len(mine):
-            return mine[number].factor
-        took = attrgetter("took")
-        slow = [entry for entry in mine if entry.took > self.limit]
-        fast = [entry for entry in mine if entry.took <= self.limit]
-        if slow and fast:
-            above, below = min(slow, key=took), max(fast, key=took)
-            way = (above.took - AIM * self.limit) / (above.took - below.took)
-            return above.factor + way * (below.factor - above.factor)
-        others = [entry for entry in self.entries if entry.guide is guide is not Guide.FILL]
-        for last in (mine or others)[-1:]:
-            return last.took / last.predicted * last.factor / AIM
-        return guess
+            return [mine[number].factor]
+        seen = [Seen.recorded(entry) for entry in mine]
+        if guide is Guide.FILL:
+            seen.insert(0, start)
+        elif not seen:
+            others = [Seen.recorded(each) for each in self.entries if each.guide is guide]
+            seen = [start, *others][-1:]
+        last, promised = seen[-1].promised, next_promise(seen, self.limit)
+        times = NEARER + 1 if guide is Guide.FIT else 1
+        return [self.limit / (last + (promised - last) / 2**time) for time in range(times)]
 
     def _known(self, key: str, guide: Guide) -> Sequence[TimedPlanRecord]:
         """What was timed of a strategy under a guide, in its order."""
