@@ -6,7 +6,7 @@ from importlib import import_module
 NAMES = (
     "budgets", "rules", "kills", "speed", "scaling", "training", "recovery", "recipes", "agents",
     "prompts", "depth", "exports", "latency", "latency_profile",
-    "latency_budgets", "latency_fit",
+    "latency_budgets", "latency_fit", "allocator",
 )  # fmt: skip
 
 

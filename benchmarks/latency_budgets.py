@@ -3,7 +3,7 @@
 Networks are cut to 70 and 50 % of their latency, as `ap prune --target-latency` does it. Beside
 each stands the cut to MACs of the same importance whose measured latency is nearest to the same: up
 to eight budgets of MACs are tried until they are 1 % apart. Every cut is measured beside
-the whole network, in 18 to 54 rounds that alternate, until the 95 % interval is 2 % wide. "lost" is
+the whole network, in 18 to 90 rounds that alternate, until the 95 % interval is 2 % wide. "lost" is
 the share of all scores that the channels that go have: norms of random weights where there are no
 images, else by a Taylor expansion.
 """

@@ -43,7 +43,7 @@ SURE = 9
 """Rounds of a network that is compared with a budget, before it is made ready anew: where its
 weights lie in memory makes it a little faster or slower.
 """
-TIMES = (2, 6)
+TIMES = (2, 10)
 """How often it is made ready, at the least, and at the most where the rounds scatter."""
 CLOSE = 0.02
 """Width of the 95 % interval of what a network takes, relative to it, that is close enough."""
