@@ -7,6 +7,8 @@ import json
 import pytest
 from test_prune import RANDOM, ap
 
+from ap_bench.measuring.machine import machine
+
 SMALL = ("--model", "test_resnet", "--num-classes", "10", "--input-size", "32", *RANDOM)
 STACK = ("--latency-threads", "1", "--latency-batch", "32")
 
@@ -37,7 +39,9 @@ def test_what_was_measured_is_told(cut):
     assert found["target_seconds"] == pytest.approx(0.9 * latency["base_seconds"], rel=1e-6)
     assert found["macs"] <= found["target_macs"]
     assert "widths are multiples of" in said
-    assert latency["machine"]["threads"] == "1"
+    told = dict(latency["machine"])
+    assert (told.pop("device"), told.pop("threads")) == ("cpu", "1")
+    assert told.items() <= machine().items()
 
 
 def test_the_run_shows_its_latency(cut):

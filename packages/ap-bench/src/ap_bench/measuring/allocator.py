@@ -1,9 +1,8 @@
 """What becomes of memory that one layer of a network frees, until the next one asks for some.
 
 glibc hands it back to the system, or keeps it, by what the process did before. What was handed back
-has to be mapped and cleared anew: the same network then takes up to twice as long, a cut one more
-or less so, and nothing tells. What is freed is kept here, as servers' allocators keep it (jemalloc,
-tcmalloc).
+has to be mapped and cleared anew, which takes some networks longer than others, and nothing tells.
+What is freed is kept here, as servers' allocators keep it (jemalloc, tcmalloc).
 """
 
 import ctypes

@@ -50,10 +50,10 @@ class LocalTimer:
             known["allocator"] = keep_freed_memory()
             names += ["threads", "allocator"]
         elif settings.device.startswith("cuda:"):
-            known |= accelerators()
+            # What follows a GPU's name are clocks of the moment.
+            known |= {name: text.partition(",")[0] for name, text in accelerators().items()}
             names += ["cuda", settings.device.replace("cuda:", "gpu ")]
-        # What follows a GPU's name are clocks of the moment.
-        told = {name: known[name].partition(",")[0] for name in names if known.get(name)}
+        told = {name: known[name] for name in names if known.get(name)}
         return {"device": settings.device, **told}
 
     def beside(self, module: Module, *, rounds: int) -> Sequence[Pair]:
