@@ -8,7 +8,7 @@ import pytest
 from ap_bench.measuring.machine import machine
 
 PROGRAM = """
-import os, resource, sys, torch
+import resource, torch
 from torch import nn
 from ap_bench.measuring.allocator import keep_freed_memory
 from ap_bench.measuring.devices import measuring

@@ -200,6 +200,7 @@ def test_what_was_measured_under_other_settings_has_a_curve_and_a_column_of_its_
         ({"machine": MACHINE | {"torch": "2.1"}}, ["torch 2.0", "torch 2.1"]),
         ({"machine": {k: v for k, v in MACHINE.items() if k != "timm"}}, ["timm 1.0", "otherwise"]),
         ({"machine": MACHINE | {"board": "rev. 2"}}, ["otherwise", "board rev. 2"]),
+        ({"machine": MACHINE | {"allocator": "glibc"}}, ["otherwise", "allocator glibc"]),
         ({"device": "cuda:0", "threads": None}, ["cpu, 1 thread", "cuda:0, Card A, cuda 12.4"]),
         ({"threads": None}, ["1 thread", "2 threads"]),
         ({"memory_format": "channels-last"}, ["contiguous", "channels-last"]),
@@ -226,12 +227,14 @@ def test_what_no_latency_depends_on_does_not_part_runs(changes):
     assert list(targets_page(runs, beside=Path()).settings.values()) == [""]
 
 
-def test_clocks_of_the_moment_do_not_part_gpus():
-    cool = MACHINE | {"gpu 0": "Card A, 1200 MHz of 1980 MHz, driver 5"}
+@pytest.mark.parametrize(
+    "other", [{"gpu 0": "Card A, 1200 MHz of 1980 MHz, driver 5"}, {"allocator": "glibc"}]
+)
+def test_neither_clocks_of_the_moment_nor_the_allocator_of_the_cpu_part_gpus(other):
     of_card = {"device": "cuda:0", "threads": None}
     runs = (
         held(latency=latency(**of_card)),
-        held("two", limit=24, latency=latency(**of_card, machine=cool)),
+        held("two", limit=24, latency=latency(**of_card, machine=MACHINE | other)),
     )
     assert list(targets_page(runs, beside=Path()).settings.values()) == [""]
 
