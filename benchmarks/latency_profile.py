@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from ap_bench.measuring.devices import measuring
 from ap_core import load_model, prune
 from ap_core.contracts import ModelRequest, WeightsPolicy
 from ap_core.pipeline.opening.subject import load_subject
@@ -44,7 +45,7 @@ def main(words: Sequence[str] = ()) -> None:
     given = parser.parse_args(list(words))
     registry = Registry.from_entry_points()
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with measuring(None), tempfile.TemporaryDirectory() as folder:
         for name in given.networks.split(","):
             run = Path(folder) / name
             pruned = prune(
