@@ -46,10 +46,10 @@ def short(cap: CapRecord) -> str:
 
 
 def _in_full(cap: CapRecord) -> str:
-    """Limit without rounding: "2,049,504 MACs", "4.0625 ms a pass"."""
+    """Limit to the last digit that was counted or can be timed: "2,049,504 MACs", "4.0625 ms"."""
     metric = Metric(cap.metric)
     if metric is Metric.LATENCY:
-        return f"{1000 * cap.limit / SECOND:.12g} ms a pass"
+        return f"{1000 * cap.limit / SECOND:.6g} ms a pass"
     return f"{integer(cap.limit)} {NAMES[metric]}"
 
 
