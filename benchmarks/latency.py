@@ -2,8 +2,8 @@
 
 Each cut network is measured beside its whole one, in rounds that alternate, as `ap bench` does it:
 the speed-up is the median of the ratios of every round, with its 95 % interval, beside the ratio of
-the MACs. Then the first network beside itself, twenty times: the share of the intervals that hold
-1, as they should in 95 %.
+the MACs. Then the first network beside itself, many times: the share of the intervals that hold 1,
+as they should in 95 %.
 """
 
 import argparse

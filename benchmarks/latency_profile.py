@@ -24,7 +24,7 @@ from ap_core.plugins.registry import Registry
 from benchmarks.latency import TARGETS
 from benchmarks.output import Row, show
 
-PASSES = 5
+PASSES = 12
 PARTS = {
     "products": (
         "convolution", "addmm", "mm", "bmm", "linear", "attention", "mkldnn", "baddbmm", "conv",

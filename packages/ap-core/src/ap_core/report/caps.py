@@ -46,7 +46,7 @@ def short(cap: CapRecord) -> str:
 
 
 def _in_full(cap: CapRecord) -> str:
-    """Limit to the last digit that was counted or can be timed: "2,049,504 MACs", "4.0625 ms"."""
+    """Limit in all digits that mean something: "2,049,504 MACs", "4.0625 ms a pass"."""
     metric = Metric(cap.metric)
     if metric is Metric.LATENCY:
         return f"{1000 * cap.limit / SECOND:.6g} ms a pass"
