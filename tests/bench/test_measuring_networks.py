@@ -7,6 +7,7 @@ import timm
 import torch
 from measured import result
 from torch import nn
+from torch._inductor import config as inductor
 
 from ap_bench.measuring.cautions import warn_of_denormals
 from ap_bench.measuring.denormals import Denormals, denormals_of
@@ -82,10 +83,12 @@ def test_networks_of_one_class_are_all_compiled():
             network(Plain(width)).prepare(settings).block(1)
 
 
-def test_what_the_compiler_cannot_do_is_said(monkeypatch):
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/no/such/compiler",))
+def test_what_the_compiler_cannot_do_is_said():
     module = nn.Sequential(nn.ReLU(), nn.Sigmoid())
-    with pytest.raises(ModelError, match=r"small cannot be compiled \(cpu, fp32, batch 1\)") as e:
+    with (
+        inductor.patch({"cpp.cxx": ("/no/such/compiler",)}),
+        pytest.raises(ModelError, match=r"small cannot be compiled \(cpu, fp32, batch 1\)") as e,
+    ):
         network(module).prepare(Settings(backend=Backend.COMPILE))
     assert e.value.hint == "take --backend eager; -v shows what the compiler said"
 

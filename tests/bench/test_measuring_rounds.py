@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ap_bench.measuring.prepared import Prepared
-from ap_bench.measuring.rounds import WARM, compare, compare_anew, warm_up
+from ap_bench.measuring.rounds import WARM, compare, compare_anew, compare_warm, warm_up
 from ap_core.estimates import estimated_median, outliers, paired_ratio, percentile
 
 
@@ -15,6 +15,9 @@ class Scripted:
 
     def __init__(self, name, log, seconds=lambda _pass: 0.05):
         self.name, self.log, self.seconds, self.passes = name, log, seconds, 0
+
+    def move(self):
+        self.log.append((self.name, 0))
 
     def block(self, passes):
         self.log.append((self.name, passes))
@@ -28,14 +31,23 @@ def counted_blocks(log, warm):
     return "".join(name for name, passes in log[warm:] if passes > 1)
 
 
-def test_in_every_round_networks_run_in_order_and_back():
+def test_rounds_run_in_order_and_back_and_every_other_begins_at_the_other_end():
     log = []
     runnables = [Scripted(name, log) for name in "abc"]
     for each in runnables:
         warm_up(each)
     warm = len(log)
-    compare([Scripted(name, log) for name in "abc"], rounds=2)
-    assert counted_blocks(log, 2 * warm) == "abccba" * 2
+    compare([Scripted(name, log) for name in "abc"], rounds=3)
+    assert counted_blocks(log, 2 * warm) == "abccba" + "cbaabc" + "abccba"
+
+
+def test_before_every_round_networks_are_moved_in_the_order_in_which_they_run():
+    log = []
+    compare([Scripted(name, log) for name in "ab"], rounds=2)
+    moved = [number for number, (_, passes) in enumerate(log) if passes == 0]
+    assert [log[number][0] for number in moved] == ["a", "b", "b", "a"]
+    # 4 blocks of a round, each after a pass that is not counted
+    assert moved == [len(log) - 20, len(log) - 19, len(log) - 10, len(log) - 9]
 
 
 def test_a_pass_that_is_not_counted_comes_before_every_block():
@@ -66,7 +78,7 @@ def test_fresh_rounds_start_all_networks_anew_and_end_them():
         yield [Scripted("a", told), Scripted("b", told)]
         told.append("end")
 
-    timings = compare_anew(begin, rounds=3)
+    timings = compare_anew(begin, networks=2, rounds=3)
     assert [each for each in told if isinstance(each, str)] == ["begin", "end"] * 3
     assert [len(each.rounds) for each in timings] == [3, 3]
 
@@ -90,11 +102,30 @@ def test_a_slow_network_is_not_run_more_than_it_takes():
     assert len(log) == 3
 
 
+def test_where_a_network_lies_does_not_make_it_faster_than_itself():
+    """Speed that depends on the place by up to 10 per mille, and noise of one."""
+    draws, held = np.random.default_rng(0), 0
+
+    class Placed(Scripted):
+        def move(self):
+            self.place = draws.uniform(0, 1e-2)
+
+    for _ in range(300):
+        one, other = (Placed(name, []) for name in "ab")
+        for each in (one, other):
+            each.seconds = lambda _pass, each=each: 0.1 * (1 + each.place + draws.normal(0, 1e-3))
+        timings = compare_warm([one, other], [1, 1], rounds=17)
+        found = paired_ratio(timings[0].rounds, timings[1].rounds)
+        held += found.low <= 1 <= found.high
+    assert 0.92 < held / 300 < 0.98
+
+
 def test_every_pass_is_waited_for():
     told, clock = [], iter(range(100))
     prepared = Prepared(
         forward=lambda: told.append("forward"),
         wait=lambda: told.append("wait"),
+        move=lambda: None,
         clock=lambda: float(next(clock)),
     )
     assert prepared.block(2) == [1.0, 1.0]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from ap_bench.measuring.denormals import Denormals, denormals_of
 from ap_bench.measuring.devices import wait_for
 from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fits
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
+from ap_bench.measuring.placement import Placement
 from ap_bench.measuring.prepared import Memory, MemoryKind, Prepared
 from ap_bench.measuring.settings import CPU, Backend, MemoryFormat, Settings
 from ap_core.contracts import Precision
@@ -108,6 +110,7 @@ def prepare_module(
     return Prepared(
         forward=partial(_forward, runs, images),
         wait=partial(wait_for, device),
+        move=Placement((*module.parameters(), *module.buffers(), images), Random()).change,
         see_memory=partial(_memory, module, images, settings, _allocated_at_most(device) - before),
         see_denormals=partial(_denormals, module, images, settings),
     )

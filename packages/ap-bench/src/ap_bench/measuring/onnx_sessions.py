@@ -1,8 +1,11 @@
 """Running ONNX on this machine, by onnxruntime."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ from ap_bench.exporting.capture import TYPES
 from ap_bench.exporting.onnx_format import write_onnx
 from ap_bench.exporting.opset import OPSET
 from ap_bench.measuring.networks import images_for
+from ap_bench.measuring.placement import padding
 from ap_bench.measuring.prepared import Prepared
 from ap_bench.measuring.settings import CPU, Settings
 from ap_core.contracts import ExportRequest
@@ -27,6 +31,9 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 FATAL_ONLY = 4
 """Severity of what onnxruntime logs: its errors are raised, too."""
+
+BEFORE_A_SESSION = 2**22
+"""Bytes of padding, at most: beyond what a session that ended leaves free for the next one."""
 
 STOP_SPINNING = "session.force_spinning_stop"
 """Makes threads sleep after a pass: those of one session would else spin while another's run."""
@@ -63,8 +70,8 @@ def require_provider(device: str) -> None:
         )
 
 
-def open_session(path: Path, settings: Settings) -> "InferenceSession":
-    """Session of an ONNX file. Raises: what onnxruntime raises."""
+def open_session(network: Path | bytes, settings: Settings) -> "InferenceSession":
+    """Session of an ONNX file, or of what one holds. Raises: what onnxruntime raises."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -75,27 +82,74 @@ def open_session(path: Path, settings: Settings) -> "InferenceSession":
     device = torch.device(settings.device)
     place = {} if device.index is None else {"device_id": device.index}
     providers = [(PROVIDERS[device.type], place)]
-    return onnxruntime.InferenceSession(path, options, providers=providers)
+    return onnxruntime.InferenceSession(network, options, providers=providers)
 
 
-def prepare_session(path: Path, input_size: tuple[int, int, int], settings: Settings) -> Prepared:
-    """An ONNX file after a first pass; its images lie on the device. Raises: as onnxruntime."""
-    import onnxruntime
+class Session:
+    """A session of an ONNX file, after a first pass; its images lie on the device.
 
-    session = open_session(path, settings)
-    images = _host_images(input_size, settings).numpy()
-    device = torch.device(settings.device)
-    binding = session.io_binding()
-    binding.bind_ortvalue_input(
-        session.get_inputs()[0].name,
-        onnxruntime.OrtValue.ortvalue_from_numpy(images, device.type, device.index or 0),
-    )
-    for output in session.get_outputs():
-        binding.bind_output(output.name, device.type, device.index or 0)
-    session.run_with_iobinding(binding)
-    return Prepared(
-        forward=lambda: session.run_with_iobinding(binding), wait=binding.synchronize_outputs
-    )
+    network: the file, or what one holds. Raises: as onnxruntime.
+    """
+
+    def __init__(
+        self, network: Path | bytes, input_size: tuple[int, int, int], settings: Settings
+    ) -> None:
+        import onnxruntime
+
+        session = open_session(network, settings)
+        images = _host_images(input_size, settings).numpy()
+        device = torch.device(settings.device)
+        place = (device.type, device.index or 0)
+        self._binding = session.io_binding()
+        self._binding.bind_ortvalue_input(
+            session.get_inputs()[0].name,
+            onnxruntime.OrtValue.ortvalue_from_numpy(images, *place),
+        )
+        for output in session.get_outputs():
+            self._binding.bind_output(output.name, *place)
+        self._session = session
+        self.run()
+
+    def run(self) -> None:
+        """Begin a pass."""
+        self._session.run_with_iobinding(self._binding)
+
+    def wait(self) -> None:
+        """Return when it is done."""
+        self._binding.synchronize_outputs()
+
+
+class Reopening:
+    """A session that is opened again when it is to lie elsewhere in memory."""
+
+    def __init__(self, start: Callable[[], Session], device: torch.device) -> None:
+        self._start = start
+        self._device = device
+        self._draws = Random()
+        self._session = start()
+
+    def run(self) -> None:
+        """Begin a pass."""
+        self._session.run()
+
+    def wait(self) -> None:
+        """Return when it is done."""
+        self._session.wait()
+
+    def move(self) -> None:
+        """Open the session anew, at another distance from what was allocated before."""
+        del self._session
+        self._padding = padding(self._draws, BEFORE_A_SESSION, self._device)
+        self._session = self._start()
+
+
+def prepare_session(
+    network: Path | bytes, input_size: tuple[int, int, int], settings: Settings
+) -> Prepared:
+    """An ONNX file, or what one holds, after a first pass. Raises: as onnxruntime."""
+    start = partial(Session, network, input_size, settings)
+    session = Reopening(start, torch.device(settings.device))
+    return Prepared(forward=session.run, wait=session.wait, move=session.move)
 
 
 def prepare_exported(
@@ -115,7 +169,8 @@ def prepare_exported(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         write_onnx(typed, request, path)
-        return prepare_session(path, input_size, settings)
+        written = path.read_bytes()
+    return prepare_session(written, input_size, settings)
 
 
 def _host_images(input_size: tuple[int, int, int], settings: Settings) -> torch.Tensor:

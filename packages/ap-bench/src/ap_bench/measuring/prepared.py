@@ -34,14 +34,16 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A network that has run once under its settings; a `Runnable`.
+    """A network that has run once under its settings; a `Movable`.
 
     forward: begins one pass. wait: returns when it is done. clock: seconds.
+    move: lays the network elsewhere in memory.
     see_memory, see_denormals: another pass, when they are asked for.
     """
 
     forward: Callable[[], object]
     wait: Callable[[], None]
+    move: Callable[[], None]
     see_memory: Callable[[], Memory | None] = lambda: None
     see_denormals: "Callable[[], Denormals | None]" = lambda: None
     clock: Callable[[], float] = time.perf_counter

@@ -1,7 +1,9 @@
 """Interleaved rounds: what slows the machine down for a while slows down all networks alike.
 
 In every round each network runs one block of passes in the order of the list, then another in the
-reverse order (A B C C B A): neither its place in the order nor a steady drift favours any.
+reverse order (A B C C B A), and the next round begins at the other end: neither its place in the
+order nor a steady drift favours any. Before a round, each is laid elsewhere in memory, or started
+anew: where it happens to lie favours none for longer than a round.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +33,13 @@ class Runnable(Protocol):
         """Run so many passes, each to its end; returns the seconds of each."""
 
 
+class Movable(Runnable, Protocol):
+    """A network that can be moved while it is warm."""
+
+    def move(self) -> None:
+        """Lie elsewhere in memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Timings:
     """Seconds of one network. rounds: one value each. passes: every single pass."""
@@ -47,7 +56,7 @@ Round = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
 
 
 def compare(
-    runnables: Sequence[Runnable],
+    runnables: Sequence[Movable],
     *,
     rounds: int,
     advance: Callable[[int], None] = lambda _rounds: None,
@@ -59,16 +68,18 @@ def compare(
 
 
 def compare_warm(
-    runnables: Sequence[Runnable],
+    runnables: Sequence[Movable],
     passes: Sequence[int],
     *,
     rounds: int,
     advance: Callable[[int], None] = lambda _rounds: None,
 ) -> tuple[Timings, ...]:
     """Timings of networks that are warm. passes: of each, in a block, as `warm_up` says."""
-    found = []
-    for _ in range(rounds):
-        found.append(_one_round(runnables, passes))
+    found: list[Round] = []
+    for order in _orders(len(runnables), rounds):
+        for place in order:
+            runnables[place].move()
+        found.append(_one_round(runnables, passes, order))
         advance(1)
     return _timings(found)
 
@@ -76,16 +87,17 @@ def compare_warm(
 def compare_anew(
     begin: Begin,
     *,
+    networks: int,
     rounds: int,
     advance: Callable[[int], None] = lambda _rounds: None,
     seconds: float = BLOCK,
 ) -> tuple[Timings, ...]:
-    """Timings of networks that are started, and warmed up, for every round."""
-    found = []
-    for _ in range(rounds):
+    """Timings of networks that are started, and warmed up, for every round. networks: how many."""
+    found: list[Round] = []
+    for order in _orders(networks, rounds):
         with begin() as runnables:
             passes = [warm_up(each, seconds=seconds) for each in runnables]
-            found.append(_one_round(runnables, passes))
+            found.append(_one_round(runnables, passes, order))
         advance(1)
     return _timings(found)
 
@@ -105,11 +117,17 @@ def warm_up(runnable: Runnable, *, seconds: float = BLOCK) -> int:
         before = now
 
 
-def _one_round(runnables: Sequence[Runnable], passes: Sequence[int]) -> Round:
-    numbers = range(len(runnables))
-    forth = {n: _settled(runnables[n], passes[n]) for n in numbers}
-    back = {n: _settled(runnables[n], passes[n]) for n in reversed(numbers)}
-    return tuple((forth[n], back[n]) for n in numbers)
+def _orders(networks: int, rounds: int) -> Iterator[Sequence[int]]:
+    """Of the networks in every round."""
+    order = range(networks)
+    for number in range(rounds):
+        yield order[::-1] if number % 2 else order
+
+
+def _one_round(runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]) -> Round:
+    forth = {n: _settled(runnables[n], passes[n]) for n in order}
+    back = {n: _settled(runnables[n], passes[n]) for n in reversed(order)}
+    return tuple((forth[n], back[n]) for n in sorted(order))
 
 
 def _settled(runnable: Runnable, passes: int) -> tuple[float, ...]:
