@@ -41,6 +41,18 @@ def test_rounds_run_in_order_and_back_and_every_other_begins_at_the_other_end():
     assert counted_blocks(log, 2 * warm) == "abccba" + "cbaabc" + "abccba"
 
 
+def test_where_passes_are_short_a_round_begins_at_either_end_in_halves_of_blocks():
+    log = []
+    compare_warm([Scripted(name, log) for name in "ab"], [9, 4], rounds=2)
+    blocks = [each for each in log if each[1] > 1]
+    long, short = ("a", 4), ("b", 2)
+    one, other = [long, short, short, long], [short, long, long, short]
+    assert blocks == one + other + other + one
+    log.clear()
+    compare_warm([Scripted(name, log) for name in "ab"], [9, 3], rounds=1)
+    assert [each for each in log if each[1] > 1] == [("a", 9), ("b", 3), ("b", 3), ("a", 9)]
+
+
 def test_before_every_round_networks_are_moved_in_the_order_in_which_they_run():
     log = []
     compare([Scripted(name, log) for name in "ab"], rounds=2)

@@ -2,8 +2,9 @@
 
 In every round each network runs one block of passes in the order of the list, then another in the
 reverse order (A B C C B A), and the next round begins at the other end: neither its place in the
-order nor a steady drift favours any. Before a round, each is laid elsewhere in memory, or started
-anew: where it happens to lie favours none for longer than a round.
+order nor a steady drift favours any. Where passes are short, a round does both, in blocks of half
+the passes. Before a round, each is laid elsewhere in memory, or started anew: where it happens to
+lie favours none for longer than a round.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,9 @@ from typing import Protocol
 
 BLOCK = 0.1
 """Seconds that a block of passes takes, at least one pass."""
+
+SHORT = 4
+"""Passes in a block, for every network, from which on blocks are halved."""
 
 WARM = 3.0
 """Seconds after which a network counts as warm, whatever its passes look like."""
@@ -51,8 +55,11 @@ class Timings:
 Begin = Callable[[], AbstractContextManager[Sequence[Runnable]]]
 """Starts all networks anew, and ends them."""
 
-Round = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
-"""For every network, the passes of its first and its second block."""
+Blocks = tuple[tuple[float, ...], ...]
+"""Seconds of the passes of every block of one network."""
+
+Round = tuple[Blocks, ...]
+"""For every network, its blocks."""
 
 
 def compare(
@@ -125,6 +132,16 @@ def _orders(networks: int, rounds: int) -> Iterator[Sequence[int]]:
 
 
 def _one_round(runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]) -> Round:
+    if min(passes) < SHORT:
+        return _forth_and_back(runnables, passes, order)
+    halves = [each // 2 for each in passes]
+    one, other = (_forth_and_back(runnables, halves, each) for each in (order, order[::-1]))
+    return tuple(first + second for first, second in zip(one, other, strict=True))
+
+
+def _forth_and_back(
+    runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]
+) -> Round:
     forth = {n: _settled(runnables[n], passes[n]) for n in order}
     back = {n: _settled(runnables[n], passes[n]) for n in reversed(order)}
     return tuple((forth[n], back[n]) for n in sorted(order))
@@ -144,14 +161,14 @@ def _timings(rounds: Sequence[Round]) -> tuple[Timings, ...]:
     return tuple(_timing(blocks) for blocks in zip(*rounds, strict=True))
 
 
-def _timing(rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> Timings:
+def _timing(rounds: Sequence[Blocks]) -> Timings:
     return Timings(
         rounds=tuple(fmean(median(block) for block in blocks) for blocks in rounds),
         passes=tuple(_all_passes(rounds)),
     )
 
 
-def _all_passes(rounds: Sequence[tuple[tuple[float, ...], tuple[float, ...]]]) -> Iterator[float]:
+def _all_passes(rounds: Sequence[Blocks]) -> Iterator[float]:
     for blocks in rounds:
         for block in blocks:
             yield from block
