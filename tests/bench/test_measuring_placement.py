@@ -11,7 +11,7 @@ from torch import nn
 from ap_bench.exporting.onnx_format import write_onnx
 from ap_bench.exporting.opset import OPSET
 from ap_bench.measuring.networks import FORMATS, Network, prepare_module
-from ap_bench.measuring.placement import Placement
+from ap_bench.measuring.placement import Placement, Rebuilt
 from ap_bench.measuring.settings import Backend, MemoryFormat, Settings
 from ap_core.contracts import ExportRequest, Precision
 
@@ -67,6 +67,22 @@ def test_what_shares_memory_goes_on_sharing_it():
     assert part[1] == 40
     assert turned[3, 0] == 40
     assert part.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
+
+
+def test_a_module_is_rebuilt_around_the_same_tensors():
+    module = timm.create_model("test_resnet", num_classes=3).eval()
+    module.tied = nn.ModuleList([module.fc, module.fc])
+    images, rebuilt = torch.randn(1, *SIZE), Rebuilt(module)
+    before = rebuilt(images)
+    rebuilt.rebuild()
+    found = rebuilt._module
+    assert found is not module
+    assert found.tied[0] is found.tied[1] is found.fc is not module.fc
+    assert all(one is other for one, other in zip(
+        (*found.parameters(), *found.buffers()), (*module.parameters(), *module.buffers()),
+        strict=True,
+    ))  # fmt: skip
+    assert torch.equal(rebuilt(images), before)
 
 
 def test_draws_decide_how_far_tensors_lie_from_each_other():

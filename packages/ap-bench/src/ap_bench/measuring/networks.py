@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from random import Random
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from ap_bench.measuring.denormals import Denormals, denormals_of
 from ap_bench.measuring.devices import wait_for
 from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fits
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
-from ap_bench.measuring.placement import Placement
+from ap_bench.measuring.placement import Placement, Rebuilt
 from ap_bench.measuring.prepared import Memory, MemoryKind, Prepared
 from ap_bench.measuring.settings import CPU, Backend, MemoryFormat, Settings
 from ap_core.contracts import Precision
@@ -93,7 +92,7 @@ def prepare_module(
     device = torch.device(settings.device)
     before = _allocated(device)
     module = make()
-    runs = _compiled(module) if settings.backend is Backend.COMPILE else module
+    runs = _compiled(module) if settings.backend is Backend.COMPILE else Rebuilt(module)
     images = None
     try:
         images = images_for(input_size, settings)
@@ -110,7 +109,7 @@ def prepare_module(
     return Prepared(
         forward=partial(_forward, runs, images),
         wait=partial(wait_for, device),
-        move=Placement((*module.parameters(), *module.buffers(), images), Random()).change,
+        move=partial(_move, runs, Placement((*module.parameters(), *module.buffers(), images))),
         see_memory=partial(_memory, module, images, settings, _allocated_at_most(device) - before),
         see_denormals=partial(_denormals, module, images, settings),
     )
@@ -168,6 +167,12 @@ def _compiled(module: Module) -> Callable[[Tensor], object]:
 def _forward(network: Callable[[Tensor], object], images: Tensor) -> None:
     with torch.inference_mode():
         network(images)
+
+
+def _move(runs: Callable[[Tensor], object], placement: Placement) -> None:
+    if isinstance(runs, Rebuilt):
+        runs.rebuild()
+    placement.change()
 
 
 def _attempt(

@@ -4,11 +4,13 @@ What a copy happens to get it keeps for as long as it lives, so measuring longer
 elsewhere for every round, what it gets is noise like any other, and intervals tell of it.
 """
 
+import copy
 from collections.abc import Iterable
 from random import Random
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 BEFORE_A_TENSOR = 2**16
 """Bytes of padding, at most: sixteen pages."""
@@ -17,12 +19,13 @@ BEFORE_A_TENSOR = 2**16
 class Placement:
     """Tensors that can be laid elsewhere, on the device where they are.
 
-    draws: decides how far from each other. Tensors that share memory go on sharing it.
+    draws: decides how far from each other; None for other distances in every process. Tensors that
+    share memory go on sharing it.
     """
 
-    def __init__(self, tensors: Iterable[Tensor], draws: Random) -> None:
+    def __init__(self, tensors: Iterable[Tensor], draws: Random | None = None) -> None:
         self._tensors = tuple(tensors)
-        self._draws = draws
+        self._draws = draws or Random()
         self._padding: list[Tensor] = []
 
     def change(self) -> None:
@@ -38,6 +41,25 @@ class Placement:
         for each in self._tensors:
             found.setdefault(each.untyped_storage().data_ptr(), []).append(each)
         return found.values()
+
+
+class Rebuilt:
+    """A module that python runs; called as it is.
+
+    Its objects lie in memory like its tensors, and python is as fast as it finds them.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def __call__(self, images: Tensor) -> object:
+        """What the module computes."""
+        return self._module(images)
+
+    def rebuild(self) -> None:
+        """Put new objects around the same tensors."""
+        tensors = (*self._module.parameters(), *self._module.buffers())
+        self._module = copy.deepcopy(self._module, {id(each): each for each in tensors})
 
 
 def padding(draws: Random, most: int, device: torch.device) -> Tensor:
