@@ -29,6 +29,8 @@ def test_a_network_runs_on_a_gpu_and_its_memory_is_told(dtype, backend):
     settings = Settings(device="cuda:0", dtype=dtype, backend=backend, batch_size=2)
     prepared = network().prepare(settings)
     assert all(seconds > 0 for seconds in prepared.block(3))
+    prepared.move()
+    assert all(seconds > 0 for seconds in prepared.block(3))
     assert prepared.memory is not None
     assert prepared.memory.peak > 0
     assert prepared.denormals is None

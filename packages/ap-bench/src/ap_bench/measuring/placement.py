@@ -44,9 +44,9 @@ class Placement:
 
 
 class Rebuilt:
-    """A module that python runs; called as it is.
+    """A module that Python runs; called as it is.
 
-    Its objects lie in memory like its tensors, and python is as fast as it finds them.
+    Its objects lie in memory, too, and Python is as fast as it gets at them.
     """
 
     def __init__(self, module: Module) -> None:
