@@ -11,7 +11,7 @@ from torch import nn
 from ap_bench.exporting.onnx_format import write_onnx
 from ap_bench.exporting.opset import OPSET
 from ap_bench.measuring.networks import FORMATS, Network, prepare_module
-from ap_bench.measuring.placement import Placement, Rebuilt
+from ap_bench.measuring.placement import BEFORE_A_TENSOR, Placement, Rebuilt
 from ap_bench.measuring.settings import Backend, MemoryFormat, Settings
 from ap_core.contracts import ExportRequest, Precision
 
@@ -85,14 +85,15 @@ def test_a_module_is_rebuilt_around_the_same_tensors():
     assert torch.equal(rebuilt(images), before)
 
 
-def test_draws_decide_how_far_tensors_lie_from_each_other():
-    def distances(seed):
-        tensors = [torch.zeros(10) for _ in range(20)]
-        Placement(tensors, Random(seed)).change()
-        first, *others = places_of(tensors)
-        return [other - first for other in others]
+def test_draws_decide_how_much_padding_lies_between_tensors():
+    def sizes(seed):
+        placement = Placement([torch.zeros(10) for _ in range(20)], Random(seed))
+        placement.change()
+        return [each.nbytes for each in placement._padding]
 
-    assert len({tuple(distances(seed)) for seed in range(5)}) > 1
+    assert sizes(0) == sizes(0) != sizes(1)
+    assert len(set(sizes(0))) > 10
+    assert max(sizes(0)) <= BEFORE_A_TENSOR
 
 
 def test_moving_takes_no_more_memory_every_time():

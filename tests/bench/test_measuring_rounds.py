@@ -90,7 +90,7 @@ def test_fresh_rounds_start_all_networks_anew_and_end_them():
         yield [Scripted("a", told), Scripted("b", told)]
         told.append("end")
 
-    timings = compare_anew(begin, networks=2, rounds=3)
+    timings = compare_anew(begin, rounds=3)
     assert [each for each in told if isinstance(each, str)] == ["begin", "end"] * 3
     assert [len(each.rounds) for each in timings] == [3, 3]
 

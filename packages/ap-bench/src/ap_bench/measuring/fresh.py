@@ -88,10 +88,7 @@ def measure_fresh(
     jobs = [Job(named=each, settings=settings) for each, settings in zip(names, plan, strict=True)]
     answers: list[list[Answer]] = []
     timings = compare_anew(
-        partial(_started, program, jobs, answers),
-        networks=len(jobs),
-        rounds=rounds,
-        advance=advance,
+        partial(_started, program, jobs, answers), rounds=rounds, advance=advance
     )
     return tuple(
         Timed(timings=timing, memory=_most(each), denormals=each[0].denormals)

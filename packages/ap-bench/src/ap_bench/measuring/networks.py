@@ -92,7 +92,8 @@ def prepare_module(
     device = torch.device(settings.device)
     before = _allocated(device)
     module = make()
-    runs = _compiled(module) if settings.backend is Backend.COMPILE else Rebuilt(module)
+    compiled, rebuilt = settings.backend is Backend.COMPILE, Rebuilt(module)
+    runs = _compiled(module) if compiled else rebuilt
     images = None
     try:
         images = images_for(input_size, settings)
@@ -106,10 +107,11 @@ def prepare_module(
         attempt = partial(_attempt, runs, input_size, settings)
         fits = largest_that_fits(attempt, settings.batch_size)
         raise does_not_fit(name, settings, fits) from error
+    placement = Placement((*module.parameters(), *module.buffers(), images))
     return Prepared(
         forward=partial(_forward, runs, images),
         wait=partial(wait_for, device),
-        move=partial(_move, runs, Placement((*module.parameters(), *module.buffers(), images))),
+        move=placement.change if compiled else partial(_move, rebuilt, placement),
         see_memory=partial(_memory, module, images, settings, _allocated_at_most(device) - before),
         see_denormals=partial(_denormals, module, images, settings),
     )
@@ -169,9 +171,8 @@ def _forward(network: Callable[[Tensor], object], images: Tensor) -> None:
         network(images)
 
 
-def _move(runs: Callable[[Tensor], object], placement: Placement) -> None:
-    if isinstance(runs, Rebuilt):
-        runs.rebuild()
+def _move(rebuilt: Rebuilt, placement: Placement) -> None:
+    rebuilt.rebuild()
     placement.change()
 
 

@@ -30,11 +30,11 @@ class Placement:
 
     def change(self) -> None:
         """Copy every tensor into other memory, with other distances in between."""
-        before, self._padding = self._padding, []
+        kept = []
         for sharing in self._by_memory():
-            self._padding.append(padding(self._draws, BEFORE_A_TENSOR, sharing[0].device))
+            kept.append(padding(self._draws, BEFORE_A_TENSOR, sharing[0].device))
             _copy_memory(sharing)
-        before.clear()
+        self._padding = kept
 
     def _by_memory(self) -> Iterable[list[Tensor]]:
         found: dict[int, list[Tensor]] = {}

@@ -83,7 +83,8 @@ def compare_warm(
 ) -> tuple[Timings, ...]:
     """Timings of networks that are warm. passes: of each, in a block, as `warm_up` says."""
     found: list[Round] = []
-    for order in _orders(len(runnables), rounds):
+    for number in range(rounds):
+        order = _order(len(runnables), number)
         for place in order:
             runnables[place].move()
         found.append(_one_round(runnables, passes, order))
@@ -94,17 +95,16 @@ def compare_warm(
 def compare_anew(
     begin: Begin,
     *,
-    networks: int,
     rounds: int,
     advance: Callable[[int], None] = lambda _rounds: None,
     seconds: float = BLOCK,
 ) -> tuple[Timings, ...]:
-    """Timings of networks that are started, and warmed up, for every round. networks: how many."""
+    """Timings of networks that are started, and warmed up, for every round."""
     found: list[Round] = []
-    for order in _orders(networks, rounds):
+    for number in range(rounds):
         with begin() as runnables:
             passes = [warm_up(each, seconds=seconds) for each in runnables]
-            found.append(_one_round(runnables, passes, order))
+            found.append(_one_round(runnables, passes, _order(len(runnables), number)))
         advance(1)
     return _timings(found)
 
@@ -124,11 +124,10 @@ def warm_up(runnable: Runnable, *, seconds: float = BLOCK) -> int:
         before = now
 
 
-def _orders(networks: int, rounds: int) -> Iterator[Sequence[int]]:
-    """Of the networks in every round."""
+def _order(networks: int, number: int) -> Sequence[int]:
+    """Of the networks in a round: every other begins at the other end."""
     order = range(networks)
-    for number in range(rounds):
-        yield order[::-1] if number % 2 else order
+    return order[::-1] if number % 2 else order
 
 
 def _one_round(runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]) -> Round:
