@@ -9,14 +9,17 @@ from measured import result
 from torch import nn
 from torch._inductor import config as inductor
 
+from ap_bench.exporting.onnx_format import write_onnx
+from ap_bench.exporting.opset import OPSET
 from ap_bench.measuring.cautions import warn_of_denormals
 from ap_bench.measuring.denormals import Denormals, denormals_of
 from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fits
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
 from ap_bench.measuring.meter import compare_modules
 from ap_bench.measuring.networks import Network, images_for
+from ap_bench.measuring.onnx_files import open_onnx
 from ap_bench.measuring.settings import Backend, MemoryFormat, Settings, check
-from ap_core.contracts import Precision
+from ap_core.contracts import ExportRequest, Precision
 from ap_core.errors import ModelError, UsageError
 
 SIZE = (3, 64, 64)
@@ -181,6 +184,37 @@ def test_memory_that_runs_out_is_no_traceback(error):
         raise error
     assert caught.value.message == "small with a batch of 64 does not fit in the memory of cuda:0"
     assert caught.value.hint == "take a smaller --batch-size"
+
+
+def test_what_goes_wrong_while_rounds_are_made_is_no_traceback_either():
+    class Tiring(nn.Module):
+        passes = 0
+
+        def forward(self, images):
+            Tiring.passes += 1
+            if Tiring.passes > 2:
+                raise RuntimeError("tired")
+            return images
+
+    prepared = Network(name="tiring", module=Tiring().eval(), input_size=(3, 8, 8)).prepare(
+        Settings(threads=1)
+    )
+    with pytest.raises(ModelError, match=r"tiring cannot be run \(.*\): tired"):
+        prepared.block(3)
+
+
+@needs_onnx
+def test_a_file_that_is_gone_when_a_round_begins_is_no_traceback(tmp_path):
+    path = tmp_path / "small.onnx"
+    request = ExportRequest(
+        input_size=(3, 32, 32), batch_size=1, precision=Precision.FP32, opset=OPSET
+    )
+    write_onnx(timm.create_model("test_vit", img_size=32).eval(), request, path)
+    prepared = open_onnx("small", path).prepare(Settings(backend=Backend.ONNXRUNTIME, threads=1))
+    prepared.move()
+    path.unlink()
+    with pytest.raises(ModelError, match="small cannot be run"):
+        prepared.move()
 
 
 def test_where_not_even_one_image_fits_that_is_said():

@@ -1,7 +1,9 @@
 """Networks laid elsewhere in memory compute what they did, from other memory."""
 
 from importlib.util import find_spec
+from operator import ne
 from random import Random
+from weakref import ref
 
 import pytest
 import timm
@@ -22,73 +24,95 @@ needs_onnx = pytest.mark.skipif(
 )
 
 
-def places_of(tensors):
-    return [each.untyped_storage().data_ptr() for each in tensors]
+def tensors_of(module):
+    return (*module.parameters(), *module.buffers())
 
 
-def seen(results):
-    """A module that keeps what it computes, for the test to look at."""
+def seeing(seen):
+    """A module that says at every pass what its tensors and images are, and what it computes."""
 
-    class Seen(nn.Module):
+    class Seeing(nn.Module):
         def __init__(self):
             super().__init__()
             self.network = timm.create_model("test_resnet", num_classes=3)
 
         def forward(self, images):
-            results.append(self.network(images))
-            return results[-1]
+            tensors = (*tensors_of(self), images)
+            seen["places"] = [each.untyped_storage().data_ptr() for each in tensors]
+            seen["tensors"] = [each.detach().clone() for each in tensors]
+            seen["strides"] = [each.stride() for each in tensors]
+            seen["results"] = self.network(images)
+            return seen["results"]
 
-    return Seen().eval()
+    return Seeing().eval()
 
 
 @pytest.mark.parametrize("memory_format", list(MemoryFormat))
 def test_every_tensor_lies_elsewhere_and_holds_what_it_held(memory_format):
     settings = Settings(memory_format=memory_format, dtype=Precision.BF16)
-    results = []
-    module = seen(results).to(torch.bfloat16).to(memory_format=FORMATS[memory_format])
-    prepared = prepare_module("small", lambda: module, SIZE, settings)
-    tensors = (*module.parameters(), *module.buffers())
-    before = [(each.clone(), each.stride(), place)
-              for each, place in zip(tensors, places_of(tensors), strict=True)]  # fmt: skip
+    seen = {}
+
+    def make():
+        return seeing(seen).to(torch.bfloat16).to(memory_format=FORMATS[memory_format])
+
+    prepared = prepare_module("small", make, SIZE, settings)
+    before = dict(seen)
     prepared.move()
-    for each, (values, strides, place) in zip(tensors, before, strict=True):
-        assert torch.equal(each, values)
-        assert each.stride() == strides
-        assert each.untyped_storage().data_ptr() != place
     prepared.block(1)
-    assert torch.equal(results[0], results[-1])
+    assert seen["strides"] == before["strides"]
+    assert all(map(ne, seen["places"], before["places"]))
+    assert all(map(torch.equal, seen["tensors"], before["tensors"]))
+    assert torch.equal(seen["results"], before["results"])
+
+
+def test_what_a_network_left_is_given_back():
+    """The module that was rebuilt is not kept: its weights would be in memory twice."""
+    made = []
+
+    def make():
+        module = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
+        made.append(ref(module))
+        return module
+
+    prepared = prepare_module("small", make, SIZE, Settings(threads=1))
+    assert made[0]() is not None
+    prepared.move()
+    assert made[0]() is None
+    assert prepared.memory.peak > 0
+    assert prepared.denormals.weights == 0
 
 
 def test_what_shares_memory_goes_on_sharing_it():
     whole = torch.arange(12.0)
     part, turned = whole[2:8], whole.view(3, 4).t()
-    Placement((whole, part, turned), Random(0)).change()
+    Placement(Random(0)).change((whole, part, turned))
     whole[3] = 40
     assert part[1] == 40
     assert turned[3, 0] == 40
     assert part.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
 
 
-def test_a_module_is_rebuilt_around_the_same_tensors():
+def test_a_module_is_rebuilt_around_the_same_memory():
     module = timm.create_model("test_resnet", num_classes=3).eval()
     module.tied = nn.ModuleList([module.fc, module.fc])
     images, rebuilt = torch.randn(1, *SIZE), Rebuilt(module)
     before = rebuilt(images)
     rebuilt.rebuild()
-    found = rebuilt._module
+    found = rebuilt.module
     assert found is not module
     assert found.tied[0] is found.tied[1] is found.fc is not module.fc
-    assert all(one is other for one, other in zip(
-        (*found.parameters(), *found.buffers()), (*module.parameters(), *module.buffers()),
-        strict=True,
-    ))  # fmt: skip
+    for old, new in zip(tensors_of(module), tensors_of(found), strict=True):
+        assert old is not new
+        assert type(old) is type(new)
+        assert old.requires_grad == new.requires_grad
+        assert old.data_ptr() == new.data_ptr()
     assert torch.equal(rebuilt(images), before)
 
 
 def test_draws_decide_how_much_padding_lies_between_tensors():
     def sizes(seed):
-        placement = Placement([torch.zeros(10) for _ in range(20)], Random(seed))
-        placement.change()
+        placement = Placement(Random(seed))
+        placement.change([torch.zeros(10) for _ in range(20)])
         return [each.nbytes for each in placement._padding]
 
     assert sizes(0) == sizes(0) != sizes(1)
@@ -98,9 +122,9 @@ def test_draws_decide_how_much_padding_lies_between_tensors():
 
 def test_moving_takes_no_more_memory_every_time():
     tensor, held = torch.zeros(10), []
-    placement = Placement([tensor], Random(0))
+    placement = Placement(Random(0))
     for _ in range(5):
-        placement.change()
+        placement.change([tensor])
         held.append(len(placement._padding))
     assert held == [1] * 5
 
@@ -131,6 +155,8 @@ def test_a_session_is_opened_anew(tmp_path):
         return opened[-1]
 
     session = Reopening(start, torch.device("cpu"))
+    session.release()
+    assert session._session is None
     session.move()
     session.run()
     session.wait()

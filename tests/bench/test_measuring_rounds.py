@@ -16,8 +16,11 @@ class Scripted:
     def __init__(self, name, log, seconds=lambda _pass: 0.05):
         self.name, self.log, self.seconds, self.passes = name, log, seconds, 0
 
+    def release(self):
+        self.log.append((self.name, "released"))
+
     def move(self):
-        self.log.append((self.name, 0))
+        self.log.append((self.name, "moved"))
 
     def block(self, passes):
         self.log.append((self.name, passes))
@@ -26,46 +29,27 @@ class Scripted:
         return times
 
 
-def counted_blocks(log, warm):
-    """Names of the blocks that count, after those of warming up."""
-    return "".join(name for name, passes in log[warm:] if passes > 1)
-
-
-def test_rounds_run_in_order_and_back_and_every_other_begins_at_the_other_end():
+def halves_of_rounds(names, rounds):
+    """What every half of every round does, in its order."""
     log = []
-    runnables = [Scripted(name, log) for name in "abc"]
-    for each in runnables:
-        warm_up(each)
-    warm = len(log)
-    compare([Scripted(name, log) for name in "abc"], rounds=3)
-    assert counted_blocks(log, 2 * warm) == "abccba" + "cbaabc" + "abccba"
+    compare_warm([Scripted(name, log) for name in names], [2] * len(names), rounds=rounds)
+    steps = len(log) // (2 * rounds)
+    return [log[start : start + steps] for start in range(0, len(log), steps)]
 
 
-def test_where_passes_are_short_a_round_begins_at_either_end_in_halves_of_blocks():
-    log = []
-    compare_warm([Scripted(name, log) for name in "ab"], [9, 4], rounds=2)
-    blocks = [each for each in log if each[1] > 1]
-    long, short = ("a", 4), ("b", 2)
-    one, other = [long, short, short, long], [short, long, long, short]
-    assert blocks == one + other + other + one
-    log.clear()
-    compare_warm([Scripted(name, log) for name in "ab"], [9, 3], rounds=1)
-    assert [each for each in log if each[1] > 1] == [("a", 9), ("b", 3), ("b", 3), ("a", 9)]
+def test_rounds_run_in_an_order_that_is_drawn_and_back():
+    halves = halves_of_rounds("abc", 60)
+    orders = ["".join(name for name, what in half if what == 2) for half in halves]
+    assert [each[::-1] for each in orders[1::2]] == orders[::2]
+    assert set(orders[::2]) == {"abc", "acb", "bac", "bca", "cab", "cba"}
 
 
-def test_before_every_round_networks_are_moved_in_the_order_in_which_they_run():
-    log = []
-    compare([Scripted(name, log) for name in "ab"], rounds=2)
-    moved = [number for number, (_, passes) in enumerate(log) if passes == 0]
-    assert [log[number][0] for number in moved] == ["a", "b", "b", "a"]
-    # 4 blocks of a round, each after a pass that is not counted
-    assert moved == [len(log) - 20, len(log) - 19, len(log) - 10, len(log) - 9]
-
-
-def test_a_pass_that_is_not_counted_comes_before_every_block():
-    log = []
-    compare([Scripted("a", log)], rounds=1)
-    assert log[-4:] == [("a", 1), ("a", 2), ("a", 1), ("a", 2)]
+def test_before_either_half_all_are_released_then_moved_in_the_order_in_which_they_run():
+    for half in halves_of_rounds("abc", 2):
+        order = [name for name, what in half if what == 2]
+        told = [(name, what) for what in ("released", "moved") for name in order]
+        # and a pass that is not counted before each block
+        assert half == told + [(name, passes) for name in order for passes in (1, 2)]
 
 
 def test_a_steady_drift_favours_no_place_in_the_order():
@@ -137,7 +121,7 @@ def test_every_pass_is_waited_for():
     prepared = Prepared(
         forward=lambda: told.append("forward"),
         wait=lambda: told.append("wait"),
-        move=lambda: None,
+        lay_elsewhere=lambda: None,
         clock=lambda: float(next(clock)),
     )
     assert prepared.block(2) == [1.0, 1.0]

@@ -404,6 +404,20 @@ def test_a_correction_that_leads_out_of_reach_leaves_the_plan_that_keeps_to_the_
         slow(Strategy())
 
 
+@pytest.mark.parametrize(
+    ("name", "depth", "said"),
+    [("blocks", False, True), ("blocks", True, False), ("vit", False, False)],
+)
+def test_where_no_cut_was_fast_enough_depth_is_proposed_where_it_may_help(name, depth, said):
+    network = NETWORKS[name]
+    solver = solver_for(Clock(network, random_rates(network, 3)), 0.6)
+    stubborn = replace(solver, share=lambda _plan, _band: 0.9)
+    with pytest.raises(OutOfReachError, match="were timed, none takes") as caught:
+        stubborn(Strategy(depth=depth))
+    assert ("--depth lets blocks be dropped whole" in caught.value.hint) is said
+    assert "give a larger target" in caught.value.hint
+
+
 def test_room_to_spare_is_not_asked_of_a_cap_that_is_just_in_reach():
     network = NETWORKS["vit"]
     solver = solver_for(Clock(network, random_rates(network, 3)), 0.6)

@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,9 +77,11 @@ class ExportedFile:
 
     def prepare(self, settings: Settings) -> Prepared:
         """The program on its device, after a first pass. Raises: ModelError."""
-        with explained(self.name, settings):
+        explain = partial(explained, self.name, settings)
+        with explain():
             make = partial(_placed, self.program, settings)
-            return prepare_module(self.name, make, self.input_size, settings)
+            prepared = prepare_module(self.name, make, self.input_size, settings)
+            return replace(prepared, explain=explain)
 
 
 class _Repeating(Module):

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -54,17 +54,21 @@ class Network:
         """A copy of the network, after a first pass. Raises: ModelError."""
         if settings.backend is Backend.ONNXRUNTIME:
             return self._exported(settings)
-        with explained(self.name, settings):
+        explain = partial(explained, self.name, settings)
+        with explain():
             check_room(self.name, self.module, self.input_size, settings)
             make = partial(_placed, self.module, settings)
-            return prepare_module(self.name, make, self.input_size, settings)
+            prepared = prepare_module(self.name, make, self.input_size, settings)
+            return replace(prepared, explain=explain)
 
     def _exported(self, settings: Settings) -> Prepared:
         from ap_bench.measuring.onnx_sessions import failures, prepare_exported
 
-        with explained(self.name, settings, also=failures()):
+        explain = partial(explained, self.name, settings, also=failures())
+        with explain():
             check_room(self.name, self.module, self.input_size, settings)
-            return prepare_exported(self.module, self.input_size, settings)
+            prepared = prepare_exported(self.module, self.input_size, settings)
+            return replace(prepared, explain=explain)
 
 
 def images_for(input_size: tuple[int, int, int], settings: Settings) -> Tensor:
@@ -107,13 +111,12 @@ def prepare_module(
         attempt = partial(_attempt, runs, input_size, settings)
         fits = largest_that_fits(attempt, settings.batch_size)
         raise does_not_fit(name, settings, fits) from error
-    placement = Placement((*module.parameters(), *module.buffers(), images))
     return Prepared(
         forward=partial(_forward, runs, images),
         wait=partial(wait_for, device),
-        move=placement.change if compiled else partial(_move, rebuilt, placement),
-        see_memory=partial(_memory, module, images, settings, _allocated_at_most(device) - before),
-        see_denormals=partial(_denormals, module, images, settings),
+        lay_elsewhere=partial(_move, rebuilt, Placement(), images, anew=not compiled),
+        see_memory=partial(_memory, rebuilt, images, settings, _allocated_at_most(device) - before),
+        see_denormals=partial(_denormals, rebuilt, images, settings),
     )
 
 
@@ -171,9 +174,11 @@ def _forward(network: Callable[[Tensor], object], images: Tensor) -> None:
         network(images)
 
 
-def _move(rebuilt: Rebuilt, placement: Placement) -> None:
-    rebuilt.rebuild()
-    placement.change()
+def _move(rebuilt: Rebuilt, placement: Placement, images: Tensor, *, anew: bool) -> None:
+    """anew: whether the module is rebuilt; one that is compiled is run by other objects."""
+    if anew:
+        rebuilt.rebuild()
+    placement.change((*rebuilt.tensors(), images))
 
 
 def _attempt(
@@ -206,18 +211,18 @@ def _allocated_at_most(device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 
 
-def _memory(module: Module, images: Tensor, settings: Settings, on_gpu: int) -> Memory | None:
+def _memory(rebuilt: Rebuilt, images: Tensor, settings: Settings, on_gpu: int) -> Memory | None:
     """Memory of the network. on_gpu: most bytes that its first pass took there."""
     if images.device.type == "cuda":
         return Memory(peak=on_gpu, kind=MemoryKind.TENSORS)
     if images.device.type != CPU or settings.backend is not Backend.EAGER:
         return None
-    peak = tensor_bytes(module) + peak_of_pass(module, images)
+    peak = tensor_bytes(rebuilt.module) + peak_of_pass(rebuilt.module, images)
     return Memory(peak=peak, kind=MemoryKind.TENSORS)
 
 
-def _denormals(module: Module, images: Tensor, settings: Settings) -> Denormals | None:
+def _denormals(rebuilt: Rebuilt, images: Tensor, settings: Settings) -> Denormals | None:
     """Counted where they cost time: on a CPU, which computes fp16 in fp32."""
     if settings.device != CPU or settings.dtype is Precision.FP16:
         return None
-    return denormals_of(module, images)
+    return denormals_of(rebuilt.module, images)

@@ -1,6 +1,7 @@
 """ONNX files, by whomever they were written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ap_bench.measuring.failures import explained, first_line, wrong_batch, wrong_dtype
@@ -53,8 +54,10 @@ class OnnxFile:
 
     def prepare(self, settings: Settings) -> Prepared:
         """The file in a session of its own, after a first pass. Raises: ModelError."""
-        with explained(self.name, settings, also=failures()):
-            return prepare_session(self.path, self.input_size, settings)
+        explain = partial(explained, self.name, settings, also=failures())
+        with explain():
+            prepared = prepare_session(self.path, self.input_size, settings)
+            return replace(prepared, explain=explain)
 
 
 def open_onnx(name: str, path: Path) -> OnnxFile:

@@ -120,25 +120,32 @@ class Session:
 
 
 class Reopening:
-    """A session that is opened again when it is to lie elsewhere in memory."""
+    """A session that is closed and opened again when it is to lie elsewhere in memory."""
 
     def __init__(self, start: Callable[[], Session], device: torch.device) -> None:
         self._start = start
         self._device = device
         self._draws = Random()
-        self._session = start()
+        self._session: Session | None = start()
+        self._padding: torch.Tensor | None = None
 
     def run(self) -> None:
         """Begin a pass."""
+        assert self._session is not None
         self._session.run()
 
     def wait(self) -> None:
         """Return when it is done."""
+        assert self._session is not None
         self._session.wait()
+
+    def release(self) -> None:
+        """Close the session, until it is moved."""
+        self._session = self._padding = None
 
     def move(self) -> None:
         """Open the session anew, at another distance from what was allocated before."""
-        del self._session
+        self.release()
         self._padding = padding(self._draws, BEFORE_A_SESSION, self._device)
         self._session = self._start()
 
@@ -149,7 +156,12 @@ def prepare_session(
     """An ONNX file, or what one holds, after a first pass. Raises: as onnxruntime."""
     start = partial(Session, network, input_size, settings)
     session = Reopening(start, torch.device(settings.device))
-    return Prepared(forward=session.run, wait=session.wait, move=session.move)
+    return Prepared(
+        forward=session.run,
+        wait=session.wait,
+        lay_elsewhere=session.move,
+        release=session.release,
+    )
 
 
 def prepare_exported(

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -37,16 +37,20 @@ class Prepared:
     """A network that has run once under its settings; a `Movable`.
 
     forward: begins one pass. wait: returns when it is done. clock: seconds.
-    move: lays the network elsewhere in memory.
+    release: gives back the memory that the network can do without until it is moved.
+    lay_elsewhere: moves it.
     see_memory, see_denormals: another pass, when they are asked for.
+    explain: turns what running the network raises into a ModelError.
     """
 
     forward: Callable[[], object]
     wait: Callable[[], None]
-    move: Callable[[], None]
+    lay_elsewhere: Callable[[], None]
+    release: Callable[[], None] = lambda: None
     see_memory: Callable[[], Memory | None] = lambda: None
     see_denormals: "Callable[[], Denormals | None]" = lambda: None
     clock: Callable[[], float] = time.perf_counter
+    explain: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @cached_property
     def memory(self) -> Memory | None:
@@ -59,16 +63,21 @@ class Prepared:
         return self.see_denormals()
 
     def block(self, passes: int) -> Sequence[float]:
-        """Run so many passes, each to its end; returns the seconds of each."""
+        """Run so many passes, each to its end; returns the seconds of each. Raises: ModelError."""
         times = []
-        self.wait()
-        with _without_collections():
+        with self.explain(), _without_collections():
+            self.wait()
             for _ in range(passes):
                 start = self.clock()
                 self.forward()
                 self.wait()
                 times.append(self.clock() - start)
         return times
+
+    def move(self) -> None:
+        """Lie elsewhere in memory. Raises: ModelError."""
+        with self.explain():
+            self.lay_elsewhere()
 
 
 class Source(Protocol):

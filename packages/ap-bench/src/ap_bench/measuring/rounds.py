@@ -1,24 +1,23 @@
 """Interleaved rounds: what slows the machine down for a while slows down all networks alike.
 
-In every round each network runs one block of passes in the order of the list, then another in the
-reverse order (A B C C B A), and the next round begins at the other end: neither its place in the
-order nor a steady drift favours any. Where passes are short, a round does both, in blocks of half
-the passes. Before a round, each is laid elsewhere in memory, or started anew: where it happens to
-lie favours none for longer than a round.
+In every round each network runs one block of passes in an order that is drawn at random, then
+another in the reverse order (B A C C A B): a steady drift favours none. Before either half, all are
+laid elsewhere in memory, in the order in which they run next; or a round starts all of them anew.
+Who comes first, in memory or in time, can be faster or slower for it by several per mille. As that
+is drawn anew for every round, a network beside itself is as likely to be ahead as behind in each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from math import inf
+from random import Random
 from statistics import fmean, median
 from typing import Protocol
 
 BLOCK = 0.1
 """Seconds that a block of passes takes, at least one pass."""
-
-SHORT = 4
-"""Passes in a block, for every network, from which on blocks are halved."""
 
 WARM = 3.0
 """Seconds after which a network counts as warm, whatever its passes look like."""
@@ -39,6 +38,9 @@ class Runnable(Protocol):
 
 class Movable(Runnable, Protocol):
     """A network that can be moved while it is warm."""
+
+    def release(self) -> None:
+        """Give back the memory that it can do without until it is moved."""
 
     def move(self) -> None:
         """Lie elsewhere in memory."""
@@ -83,11 +85,9 @@ def compare_warm(
 ) -> tuple[Timings, ...]:
     """Timings of networks that are warm. passes: of each, in a block, as `warm_up` says."""
     found: list[Round] = []
-    for number in range(rounds):
-        order = _order(len(runnables), number)
-        for place in order:
-            runnables[place].move()
-        found.append(_one_round(runnables, passes, order))
+    draws = Random()
+    for _ in range(rounds):
+        found.append(_one_round(runnables, passes, draws, before=partial(_move, runnables)))
         advance(1)
     return _timings(found)
 
@@ -101,10 +101,11 @@ def compare_anew(
 ) -> tuple[Timings, ...]:
     """Timings of networks that are started, and warmed up, for every round."""
     found: list[Round] = []
-    for number in range(rounds):
+    draws = Random()
+    for _ in range(rounds):
         with begin() as runnables:
             passes = [warm_up(each, seconds=seconds) for each in runnables]
-            found.append(_one_round(runnables, passes, _order(len(runnables), number)))
+            found.append(_one_round(runnables, passes, draws))
         advance(1)
     return _timings(found)
 
@@ -124,26 +125,29 @@ def warm_up(runnable: Runnable, *, seconds: float = BLOCK) -> int:
         before = now
 
 
-def _order(networks: int, number: int) -> Sequence[int]:
-    """Of the networks in a round: every other begins at the other end."""
-    order = range(networks)
-    return order[::-1] if number % 2 else order
+def _move(runnables: Sequence[Movable], order: Sequence[int]) -> None:
+    """Move all of them; none comes back to where it was because no other place is free."""
+    for network in order:
+        runnables[network].release()
+    for network in order:
+        runnables[network].move()
 
 
-def _one_round(runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]) -> Round:
-    if min(passes) < SHORT:
-        return _forth_and_back(runnables, passes, order)
-    halves = [each // 2 for each in passes]
-    one, other = (_forth_and_back(runnables, halves, each) for each in (order, order[::-1]))
-    return tuple(first + second for first, second in zip(one, other, strict=True))
-
-
-def _forth_and_back(
-    runnables: Sequence[Runnable], passes: Sequence[int], order: Sequence[int]
+def _one_round(
+    runnables: Sequence[Runnable],
+    passes: Sequence[int],
+    draws: Random,
+    *,
+    before: Callable[[Sequence[int]], None] = lambda _order: None,
 ) -> Round:
-    forth = {n: _settled(runnables[n], passes[n]) for n in order}
-    back = {n: _settled(runnables[n], passes[n]) for n in reversed(order)}
-    return tuple((forth[n], back[n]) for n in sorted(order))
+    """before: is called with each order, before the networks run in it."""
+    blocks: dict[int, Blocks] = dict.fromkeys(range(len(runnables)), ())
+    drawn = draws.sample(range(len(runnables)), len(runnables))
+    for order in (drawn, drawn[::-1]):
+        before(order)
+        for network in order:
+            blocks[network] += (_settled(runnables[network], passes[network]),)
+    return tuple(blocks.values())
 
 
 def _settled(runnable: Runnable, passes: int) -> tuple[float, ...]:

@@ -68,8 +68,8 @@ class TimedSolver:
         key = sha256(strategy.model_dump_json(exclude={"rationale"}).encode()).hexdigest()
         plans = self._tried(Guide.FIT, key, self.network, strategy)
         plans += self._beside(plans, key, strategy)
-        best = self._best(plans)
-        return self._best([best, *self._filled(best, key, strategy)])
+        best = self._best(plans, strategy)
+        return self._best([best, *self._filled(best, key, strategy)], strategy)
 
     def _beside(self, plans: Sequence[Plan], key: str, strategy: Strategy) -> Sequence[Plan]:
         """Cuts to MACs that may take no longer than those to the latency, and would keep more."""
@@ -205,14 +205,16 @@ class TimedSolver:
     def _within(self, plans: Sequence[Plan]) -> Sequence[Plan]:
         return [plan for plan in plans if plan.latency <= self.limit]
 
-    def _best(self, plans: Sequence[Plan]) -> Plan:
+    def _best(self, plans: Sequence[Plan], strategy: Strategy) -> Plan:
         if within := self._within(plans):
             return max(within, key=lambda plan: plan.value)
         nearest = min(plan.latency for plan in plans)
+        deeper = self.network.blocks and not strategy.depth
         raise OutOfReachError(
             f"of {counted(len(plans), 'cut')} of {self.network.model} that were timed, none takes "
             f"{format_amount(self.limit, Metric.LATENCY, 'down')}; the fastest takes "
             f"{format_amount(nearest, Metric.LATENCY, 'up')}",
             hint="is the machine busy with something else? then start a new run when it is not; "
-            "else give a larger target",
+            + ("else --depth lets blocks be dropped whole, or " if deeper else "else ")
+            + "give a larger target",
         )
