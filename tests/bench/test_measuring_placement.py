@@ -92,11 +92,14 @@ def test_what_shares_memory_goes_on_sharing_it():
     assert part.untyped_storage().data_ptr() == whole.untyped_storage().data_ptr()
 
 
-def test_a_module_is_rebuilt_around_the_same_memory():
-    module = timm.create_model("test_resnet", num_classes=3).eval()
+@pytest.mark.parametrize("inference", [False, True])
+def test_a_module_is_rebuilt_around_the_same_memory(inference):
+    with torch.inference_mode(mode=inference):
+        module = timm.create_model("test_resnet", num_classes=3).eval()
     module.tied = nn.ModuleList([module.fc, module.fc])
     images, rebuilt = torch.randn(1, *SIZE), Rebuilt(module)
-    before = rebuilt(images)
+    with torch.inference_mode(mode=inference):
+        before = rebuilt(images)
     rebuilt.rebuild()
     found = rebuilt.module
     assert found is not module
@@ -106,7 +109,8 @@ def test_a_module_is_rebuilt_around_the_same_memory():
         assert type(old) is type(new)
         assert old.requires_grad == new.requires_grad
         assert old.data_ptr() == new.data_ptr()
-    assert torch.equal(rebuilt(images), before)
+    with torch.inference_mode(mode=inference):
+        assert torch.equal(rebuilt(images), before)
 
 
 def test_draws_decide_how_much_padding_lies_between_tensors():

@@ -38,7 +38,7 @@ def halves_of_rounds(names, rounds):
 
 
 def test_rounds_run_in_an_order_that_is_drawn_and_back():
-    halves = halves_of_rounds("abc", 60)
+    halves = halves_of_rounds("abc", 200)
     orders = ["".join(name for name, what in half if what == 2) for half in halves]
     assert [each[::-1] for each in orders[1::2]] == orders[::2]
     assert set(orders[::2]) == {"abc", "acb", "bac", "bca", "cab", "cba"}

@@ -73,7 +73,7 @@ COUNTS = Several(click.IntRange(min=1))
     default=ROUNDS,
     show_default=True,
     metavar="N",
-    help="Rounds; in each, networks run in order and back.",
+    help="Rounds; in each, networks run in a random order and back.",
 )
 @click.option("--fresh", is_flag=True, help="Measure every round in new processes.")
 @click.option(

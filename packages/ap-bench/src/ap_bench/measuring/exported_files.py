@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ from torch.nn import Module
 
 from ap_bench.exporting.capture import CANNOT_RUN, TYPES
 from ap_bench.measuring.failures import (
-    explained,
     first_line,
+    prepared_explaining,
     wrong_batch,
     wrong_dtype,
 )
@@ -77,11 +77,9 @@ class ExportedFile:
 
     def prepare(self, settings: Settings) -> Prepared:
         """The program on its device, after a first pass. Raises: ModelError."""
-        explain = partial(explained, self.name, settings)
-        with explain():
-            make = partial(_placed, self.program, settings)
-            prepared = prepare_module(self.name, make, self.input_size, settings)
-            return replace(prepared, explain=explain)
+        make = partial(_placed, self.program, settings)
+        prepare = partial(prepare_module, self.name, make, self.input_size, settings)
+        return prepared_explaining(prepare, self.name, settings)
 
 
 class _Repeating(Module):

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
 import torch
 
 from ap_bench.exporting.capture import CANNOT_RUN
+from ap_bench.measuring.prepared import Prepared
 from ap_bench.measuring.settings import CPU, Backend, Settings
 from ap_core.errors import ModelError, UsageError
 
@@ -36,6 +39,22 @@ def explained(
             f"{name} cannot be run ({settings}, {settings.backend}): {reason}",
             hint="try --dtype fp32 or another --backend; -v shows where it failed",
         ) from error
+
+
+def prepared_explaining(
+    prepare: Callable[[], Prepared],
+    name: str,
+    settings: Settings,
+    *,
+    also: tuple[type[Exception], ...] = (),
+) -> Prepared:
+    """What `prepare` makes; what it raises, and what the network raises later on, is explained.
+
+    also: as `explained`. Raises: ModelError.
+    """
+    explain = partial(explained, name, settings, also=also)
+    with explain():
+        return replace(prepare(), explain=explain)
 
 
 def ran_out(error: BaseException) -> bool:

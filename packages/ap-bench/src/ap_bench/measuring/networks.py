@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn import Module
 from ap_bench.exporting.capture import TYPES
 from ap_bench.measuring.denormals import Denormals, denormals_of
 from ap_bench.measuring.devices import wait_for
-from ap_bench.measuring.failures import does_not_fit, explained, largest_that_fits
+from ap_bench.measuring.failures import does_not_fit, largest_that_fits, prepared_explaining
 from ap_bench.measuring.memory import available, peak_of_pass, tensor_bytes
 from ap_bench.measuring.placement import Placement, Rebuilt
 from ap_bench.measuring.prepared import Memory, MemoryKind, Prepared
@@ -53,22 +53,22 @@ class Network:
     def prepare(self, settings: Settings) -> Prepared:
         """A copy of the network, after a first pass. Raises: ModelError."""
         if settings.backend is Backend.ONNXRUNTIME:
-            return self._exported(settings)
-        explain = partial(explained, self.name, settings)
-        with explain():
-            check_room(self.name, self.module, self.input_size, settings)
-            make = partial(_placed, self.module, settings)
-            prepared = prepare_module(self.name, make, self.input_size, settings)
-            return replace(prepared, explain=explain)
+            from ap_bench.measuring.onnx_sessions import failures
+
+            prepare = partial(self._exported, settings)
+            return prepared_explaining(prepare, self.name, settings, also=failures())
+        return prepared_explaining(partial(self._run_by_torch, settings), self.name, settings)
+
+    def _run_by_torch(self, settings: Settings) -> Prepared:
+        check_room(self.name, self.module, self.input_size, settings)
+        make = partial(_placed, self.module, settings)
+        return prepare_module(self.name, make, self.input_size, settings)
 
     def _exported(self, settings: Settings) -> Prepared:
-        from ap_bench.measuring.onnx_sessions import failures, prepare_exported
+        from ap_bench.measuring.onnx_sessions import prepare_exported
 
-        explain = partial(explained, self.name, settings, also=failures())
-        with explain():
-            check_room(self.name, self.module, self.input_size, settings)
-            prepared = prepare_exported(self.module, self.input_size, settings)
-            return replace(prepared, explain=explain)
+        check_room(self.name, self.module, self.input_size, settings)
+        return prepare_exported(self.module, self.input_size, settings)
 
 
 def images_for(input_size: tuple[int, int, int], settings: Settings) -> Tensor:

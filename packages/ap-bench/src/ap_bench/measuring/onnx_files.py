@@ -1,10 +1,15 @@
 """ONNX files, by whomever they were written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ap_bench.measuring.failures import explained, first_line, wrong_batch, wrong_dtype
+from ap_bench.measuring.failures import (
+    first_line,
+    prepared_explaining,
+    wrong_batch,
+    wrong_dtype,
+)
 from ap_bench.measuring.onnx_sessions import (
     failures,
     open_session,
@@ -54,10 +59,8 @@ class OnnxFile:
 
     def prepare(self, settings: Settings) -> Prepared:
         """The file in a session of its own, after a first pass. Raises: ModelError."""
-        explain = partial(explained, self.name, settings, also=failures())
-        with explain():
-            prepared = prepare_session(self.path, self.input_size, settings)
-            return replace(prepared, explain=explain)
+        prepare = partial(prepare_session, self.path, self.input_size, settings)
+        return prepared_explaining(prepare, self.name, settings, also=failures())
 
 
 def open_onnx(name: str, path: Path) -> OnnxFile:

@@ -36,7 +36,7 @@ class BenchOptions(Record):
     device: "cpu", "cuda", "cuda:N", "mps", or "auto" for the best there is.
     threads: of the CPU; none for torch's own number. backend: none for each subject's own:
     onnxruntime for .onnx files, eager for all others.
-    rounds: in each, every subject runs in turn, in the order of their names and back.
+    rounds: in each, every subject runs in turn, in an order that is drawn, and back.
     fresh: whether every round measures in new processes, one for each subject.
     input_size: (channels, height, width) of an image, for subjects that are models; None for each
     one's own.

@@ -70,9 +70,9 @@ def _anew(tensor: Tensor) -> Tensor:
     """Another tensor in the same memory."""
     with torch.inference_mode(mode=tensor.is_inference()):
         other = tensor.detach()
-    if isinstance(tensor, Parameter):
-        return Parameter(other, requires_grad=tensor.requires_grad)
-    return other
+        if isinstance(tensor, Parameter):
+            return Parameter(other, requires_grad=tensor.requires_grad)
+        return other
 
 
 def _by_memory(tensors: Iterable[Tensor]) -> Iterable[list[Tensor]]:
