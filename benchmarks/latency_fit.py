@@ -1,9 +1,9 @@
 """How well a latency is fitted: cuts that the fit has not seen, as predicted and as timed.
 
-The 28 cuts of a network that its latency is learnt from, in seven folds: each four are predicted
-from the other 24. Error: root of the mean squared relative one. Columns: how strongly what is of
-one stage alone is pulled to nothing (`LOCAL_RIDGE` of ap_core.latency.fit); at 0, every stage has
-rates of its own.
+The cuts of a network that its latency is learnt from, in seven folds: each is predicted from those
+of the six other folds. Error: root of the mean squared relative one. Columns: without the features
+of widths that are rounded up to multiples; and how strongly what is of one stage alone is pulled to
+nothing (`LOCAL_RIDGE` of ap_core.latency.fit): at 0, every stage has rates of its own.
 """
 
 import argparse
@@ -12,13 +12,11 @@ from math import sqrt
 from statistics import fmean
 
 from ap_core.contracts import Stack
-from ap_core.latency.features import features_of
+from ap_core.latency.features import Feature, features_of
 from ap_core.latency.fit import LOCAL_RIDGE, Sample, fitted, share_at
-from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
 from ap_core.network import Network
 from ap_core.pipeline.beginning import new_session
-from ap_core.pipeline.opening.timing import CUTS
 from ap_core.pipeline.options import PruneOptions
 from ap_core.pipeline.progress import Silent
 from ap_core.plugins.registry import Registry
@@ -43,23 +41,36 @@ def row_of(registry: Registry, name: str) -> Row:
     asked = {"model": name, "weights": "random", "stack": Stack(), "target_latency": "50%"}
     session = new_session(registry, PruneOptions.parse(asked), Silent())
     assert session.timed is not None
-    network, grain = session.tracing.network, session.base.grain
-    timed = LatencyTable.of(network, session.timed.stack, session.timed.told).samples().values()
-    cuts = list(random_cuts(network, number=CUTS, seed=0, grain=grain))
-    samples = [each for each in timed if each.widths in cuts]
-    errors = {f"error % at {ridge:g}": error(network, samples, ridge) for ridge in RIDGES}
-    return {"network": name, "ms": 1e3 * session.timed.seconds, "cuts": len(samples), **errors}
+    network = session.tracing.network
+    table = LatencyTable.of(network, session.timed.stack, session.timed.told).samples()
+    samples = [table[name] for name in sorted(table)]
+    features = features_of(network)
+    plain = [each for each in features if not each.rounds]
+    return {
+        "network": name,
+        "ms": 1e3 * session.timed.seconds,
+        "cuts": len(samples),
+        "error % without multiples": error(network, samples, plain, LOCAL_RIDGE),
+        **{f"error % at {r:g}": error(network, samples, features, r) for r in RIDGES},
+    }
 
 
-def error(network: Network, samples: Sequence[Sample], ridge: float) -> float:
+def error(
+    network: Network, samples: Sequence[Sample], features: Sequence[Feature], ridge: float
+) -> float:
     """Per cent by which cuts are mistaken that are left out of the fit."""
-    found = [each for fold in range(FOLDS) for each in missed(network, samples, ridge, fold)]
+    found = [e for fold in range(FOLDS) for e in missed(network, samples, features, ridge, fold)]
     return 100 * sqrt(fmean(each**2 for each in found))
 
 
-def missed(network: Network, samples: Sequence[Sample], ridge: float, fold: int) -> Iterator[float]:
+def missed(
+    network: Network,
+    samples: Sequence[Sample],
+    features: Sequence[Feature],
+    ridge: float,
+    fold: int,
+) -> Iterator[float]:
     """Relative errors of the cuts of one fold."""
-    features = features_of(network)
     seen = [each for number, each in enumerate(samples) if number % FOLDS != fold]
     rates = fitted(features, network.whole, seen, local_ridge=ridge)
     for sample in samples[fold::FOLDS]:

@@ -1,6 +1,7 @@
 """Models, runs and files beside each other; what cannot be measured is refused before."""
 
 import json
+import resource
 import shutil
 import sys
 from importlib.util import find_spec
@@ -13,22 +14,30 @@ from run_samples import record, result
 from torch import nn
 
 from ap_bench.exporting.export import export
+from ap_bench.exporting.onnx_format import write_onnx
+from ap_bench.exporting.opset import OPSET
 from ap_bench.measuring.bench import bench, named
 from ap_bench.measuring.cautions import warn_of_sizes
 from ap_bench.measuring.fresh import measure_fresh
+from ap_bench.measuring.memory import available
 from ap_bench.measuring.options import BenchOptions
 from ap_bench.measuring.settings import Settings
 from ap_bench.measuring.subjects import Named
 from ap_core import load_model, prune
+from ap_core.contracts import ExportRequest
 from ap_core.errors import ApError, ModelError, UnknownNameError, UsageError
 from ap_core.pipeline.progress import Silent
 from ap_core.plugins.registry import Registry
 from ap_core.runs.records import ArchitectureRecord
 
+needs_room = pytest.mark.skipif(
+    available() is None, reason="the system does not say how much memory there is"
+)
 needs_onnx = pytest.mark.skipif(
     find_spec("onnxscript") is None, reason="ap-bench[onnx] is not here"
 )
 QUICK = BenchOptions(rounds=6, threads=(1,))
+MANY = 10**9
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,7 @@ def place(tmp_path_factory) -> Path:
         weights="random", output=place / "run",
     )  # fmt: skip
     module, images = load_model(place / "run"), torch.randn(2, 3, 32, 32)
-    batch = {0: torch.export.Dim("batch", min=1, max=64)}
+    batch = {0: torch.export.Dim("batch", min=1, max=MANY)}
     any_batch = torch.export.export(module, (images,), dynamic_shapes=(batch,))
     torch.export.save(any_batch, place / "any.pt2")
     torch.export.save(torch.export.export(module, (images,)), place / "two.pt2")
@@ -253,6 +262,32 @@ def test_a_file_takes_its_own_batch_type_and_backend_alone(place, registry):
     assert refused(registry, two, backend=("onnxruntime",), batch_size=(2,)).message == (
         f"{path} is run by torch, not by --backend onnxruntime"
     )
+
+
+@needs_room
+def test_a_batch_that_memory_cannot_hold_is_refused_of_a_file_of_torch_export(place, registry):
+    error = refused(registry, place / "any.pt2", batch_size=(MANY,))
+    assert error.message == f"{place / 'any.pt2'} with a batch of {MANY:,} does not fit in memory"
+    fits = int(error.hint.split()[1])
+    assert error.hint == f"--batch-size {fits} fits"
+    assert 1 < fits < MANY
+
+
+@needs_room
+@needs_onnx
+def test_what_memory_cannot_hold_is_refused_of_an_onnx_file_whose_images_are_small(
+    registry, tmp_path
+):
+    path = tmp_path / "wide.onnx"
+    image = 4 * 2**12 * 2**12
+    batch = 2 * available() // image
+    wide = nn.Sequential(nn.Conv2d(3, 2**12, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    write_onnx(wide.eval(), ExportRequest(input_size=(3, 64, 64), opset=OPSET), path)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    error = refused(registry, path, batch_size=(batch,))
+    assert error.message == f"{path} with a batch of {batch:,} does not fit in memory"
+    assert error.hint == "take a smaller --batch-size"
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
 
 
 @needs_onnx

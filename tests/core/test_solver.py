@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from networks import chain, dense, group, layer, network, residual_network, scores, vit
 
 from ap_core.budget import Budget, Cap, parse_targets
-from ap_core.cost import CostModel
+from ap_core.cost import CostModel, evaluate
 from ap_core.errors import OutOfReachError, UsageError
-from ap_core.network import GroupKind, Metric, Network
+from ap_core.network import GroupKind, Metric, Network, Term
 from ap_core.scores import Scores
 from ap_core.solver import reach, retained_value, solve
 from ap_core.solver.options import allowed_by, multiple
@@ -24,6 +24,22 @@ from ap_core.strategy import Normalisation, Ranking, Strategy
 def budget(of: Network, share: float, band: float = 0.05, metric: Metric = Metric.MACS) -> Budget:
     whole = CostModel(of).cost(metric, of.whole)
     return Budget(caps=(Cap(metric=metric, limit=int(share * whole)),), band=band)
+
+
+def rounding(of: Network, multiple: int) -> Network:
+    """The network as if its channels came in multiples alone."""
+    return replace(
+        of,
+        layers=tuple(
+            replace(
+                each,
+                macs=tuple(
+                    replace(term, multiples=(multiple,) * len(term.groups)) for term in each.macs
+                ),
+            )
+            for each in of.layers
+        ),
+    )
 
 
 def best_by_trying(of: Network, found: Scores, strategy: Strategy, limit: Budget) -> float:
@@ -43,9 +59,10 @@ def best_by_trying(of: Network, found: Scores, strategy: Strategy, limit: Budget
     widths=st.lists(st.integers(2, 6), min_size=2, max_size=4),
     share=st.floats(0.3, 0.9),
     seed=st.integers(0, 1000),
+    multiple=st.integers(1, 3),
 )
-def test_plans_are_near_the_best_and_below_the_bound(widths, share, seed) -> None:
-    of = chain(widths)
+def test_plans_are_near_the_best_and_below_the_bound(widths, share, seed, multiple) -> None:
+    of = rounding(chain(widths), multiple)
     found, strategy, limit = scores(of, seed), Strategy(floor=0.01), budget(of, share, band=0.99)
     try:
         plan = solve(of, found, strategy, limit)
@@ -58,6 +75,32 @@ def test_plans_are_near_the_best_and_below_the_bound(widths, share, seed) -> Non
     assert plan.bound is not None
     assert plan.bound >= best - 1e-9
     assert plan.value >= 0.8 * best
+
+
+def test_a_term_rounds_each_power_of_a_width_by_itself() -> None:
+    term = Term(coefficient=3, groups=("a", "a", "b"), multiples=(8, 1, 4))
+    assert evaluate([term, Term(coefficient=1)], {"a": 9, "b": 4}) == 3 * (16 * 9 * 4) + 1
+
+
+@pytest.mark.parametrize("of", [residual_network(), vit()])
+def test_the_solver_counts_rounded_widths_as_the_cost_model_does(of) -> None:
+    of = rounding(of, 5)
+    strategy, limit = Strategy(round_to=3), budget(of, 0.6)
+    allowed = allowed_by(strategy, of)
+    worth = worths(of, scores(of), strategy, limit, allowed.groups)
+    problem = make_problem(of, allowed, worth, limit, smoothing=0.0)
+    plan = solve(of, scores(of), strategy, limit)
+    options = [
+        v.widths.tolist().index([plan.widths[name] for name in v.groups]) for v in problem.variables
+    ]
+    assert problem.costs(options) == plan.macs == CostModel(of).macs(plan.widths)
+    assert plan.macs > CostModel(rounding(of, 1)).macs(plan.widths)
+
+
+def test_what_costs_nothing_is_kept() -> None:
+    of = rounding(residual_network(width=64, hidden=96), 16)
+    plan = solve(of, scores(of), Strategy(round_to=1), budget(of, 0.5))
+    assert [width for width in plan.widths.values() if width % 16] == []
 
 
 @pytest.mark.parametrize("of", [residual_network(), vit(), chain([64, 128, 64])])

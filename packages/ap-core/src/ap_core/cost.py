@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from math import prod
 
 from ap_core.network import Metric, Network, Term
 
@@ -12,13 +11,13 @@ def evaluate(terms: Iterable[Term], widths: Mapping[str, int]) -> int:
 
     widths: kept channels per lane, for every group that a term names.
     """
-    return sum(t.coefficient * prod(widths[g] for g in t.groups) for t in terms)
+    return sum(term.coefficient * term.size(widths) for term in terms)
 
 
 class CostModel:
     """Cost of a network at any widths: exact, but for latency, which is a fit.
 
-    Terms over the same groups are merged, so that the cost of evaluating it grows with the number
+    Terms of the same size are merged, so that the cost of evaluating it grows with the number
     of distinct products, not of layers.
     """
 
@@ -46,9 +45,19 @@ class CostModel:
         return self.cost(Metric.LATENCY, widths)
 
 
+def merged(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """Terms of the same size added up; none whose coefficients add up to 0."""
+    sums: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = defaultdict(int)
+    for term in terms:
+        sums[term.groups, term.multiples] += term.coefficient
+    return tuple(
+        Term(coefficient=coefficient, groups=groups, multiples=multiples)
+        for (groups, multiples), coefficient in sums.items()
+        if coefficient
+    )
+
+
 def _merge(network: Network, metric: Metric) -> tuple[Term, ...]:
-    sums: dict[tuple[str, ...], int] = defaultdict(int)
-    terms = (term for layer in network.layers for term in layer.terms(metric))
-    for term in network.latency if metric is Metric.LATENCY else terms:
-        sums[term.groups] += term.coefficient
-    return tuple(Term(coefficient=c, groups=g) for g, c in sums.items() if c)
+    if metric is Metric.LATENCY:
+        return merged(network.latency)
+    return merged(term for layer in network.layers for term in layer.terms(metric))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from math import prod
 
 
 class GroupKind(StrEnum):
@@ -69,15 +70,31 @@ class Block:
     layers: tuple[str, ...] = ()
 
 
+def rounded_up(width: int, multiple: int) -> int:
+    """Least multiple that is no smaller."""
+    return -(-width // multiple) * multiple
+
+
 @dataclass(frozen=True, kw_only=True)
 class Term:
     """`coefficient` times the widths of `groups` (sorted; a repeated name is a power).
 
     A block counts as a group of one channel: 1 where it stays, 0 where it is dropped.
+
+    multiples: what each of these widths is rounded up to a multiple of, as hardware does it; empty
+        where none is.
     """
 
     coefficient: int
     groups: tuple[str, ...] = ()
+    multiples: tuple[int, ...] = ()
+
+    def size(self, widths: Mapping[str, int]) -> int:
+        """Product of the widths, as the term rounds them."""
+        if not self.multiples:
+            return prod(widths[name] for name in self.groups)
+        factors = zip(self.groups, self.multiples, strict=True)
+        return prod(rounded_up(widths[name], multiple) for name, multiple in factors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from ap_bench.measuring.failures import (
     wrong_batch,
     wrong_dtype,
 )
-from ap_bench.measuring.networks import FORMATS, prepare_module
+from ap_bench.measuring.networks import FORMATS, check_room, prepare_module
 from ap_bench.measuring.prepared import Prepared
 from ap_bench.measuring.settings import Backend, Settings
 from ap_core.contracts import Precision
@@ -77,9 +77,14 @@ class ExportedFile:
 
     def prepare(self, settings: Settings) -> Prepared:
         """The program on its device, after a first pass. Raises: ModelError."""
+        return prepared_explaining(partial(self._run_by_torch, settings), self.name, settings)
+
+    def _run_by_torch(self, settings: Settings) -> Prepared:
+        if self.batch_size is None:
+            module = self.program.module()
+            check_room(self.name, module, self.input_size, settings, dtype=self.dtype)
         make = partial(_placed, self.program, settings)
-        prepare = partial(prepare_module, self.name, make, self.input_size, settings)
-        return prepared_explaining(prepare, self.name, settings)
+        return prepare_module(self.name, make, self.input_size, settings)
 
 
 class _Repeating(Module):

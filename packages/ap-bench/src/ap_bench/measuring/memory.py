@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -48,6 +49,28 @@ def available() -> int | None:
     of_machine = _kilobytes(MEMORY, "MemAvailable")
     found = [*_left_in_groups(), *([] if of_machine is None else [of_machine])]
     return min(found, default=None)
+
+
+@contextmanager
+def limited_to_available() -> Iterator[None]:
+    """Let memory run out for this process where the machine has no more: asking for it then fails.
+
+    A system would promise it, and kill us when it is used. Nothing is limited where it does not
+    say what is available.
+    """
+    there, taken = available(), _kilobytes(STATUS, "VmSize")
+    if there is None or taken is None:
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [taken + there, *(x for x in (before, most) if x != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def resident() -> int | None:

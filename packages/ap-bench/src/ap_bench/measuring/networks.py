@@ -121,17 +121,22 @@ def prepare_module(
 
 
 def check_room(
-    name: str, module: Module, input_size: tuple[int, int, int], settings: Settings
+    name: str,
+    module: Module,
+    input_size: tuple[int, int, int],
+    settings: Settings,
+    *,
+    dtype: Precision = Precision.FP32,
 ) -> None:
     """Refuse a batch that the machine's memory cannot hold: a system may kill us, not say no.
 
-    module: on the CPU, in fp32. Raises: ModelError naming the largest batch that fits.
+    module: on the CPU, in `dtype`. Raises: ModelError naming the largest batch that fits.
     """
     there = available()
     if settings.device != CPU or there is None:
         return
-    share = TYPES[settings.dtype].itemsize / torch.float32.itemsize
-    image = share * peak_of_pass(module, torch.zeros(1, *input_size))
+    share = TYPES[settings.dtype].itemsize / TYPES[dtype].itemsize
+    image = share * peak_of_pass(module, torch.zeros(1, *input_size, dtype=TYPES[dtype]))
     weights = share * tensor_bytes(module)
     if weights + image * settings.batch_size > there:
         raise does_not_fit(name, settings, max(0, int((there - weights) // image)))

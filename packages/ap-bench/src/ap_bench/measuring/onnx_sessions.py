@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch.nn import Module
 from ap_bench.exporting.capture import TYPES
 from ap_bench.exporting.onnx_format import write_onnx
 from ap_bench.exporting.opset import OPSET
+from ap_bench.measuring.memory import limited_to_available
 from ap_bench.measuring.networks import images_for
 from ap_bench.measuring.placement import padding
 from ap_bench.measuring.prepared import Prepared
@@ -155,7 +157,9 @@ def prepare_session(
 ) -> Prepared:
     """An ONNX file, or what one holds, after a first pass. Raises: as onnxruntime."""
     start = partial(Session, network, input_size, settings)
-    session = Reopening(start, torch.device(settings.device))
+    # A GPU's driver takes addresses for far more memory than it uses of the machine's.
+    with limited_to_available() if settings.device == CPU else nullcontext():
+        session = Reopening(start, torch.device(settings.device))
     return Prepared(
         forward=session.run,
         wait=session.wait,

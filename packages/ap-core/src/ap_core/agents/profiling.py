@@ -244,9 +244,7 @@ def _costs(network: Network, metric: Metric) -> tuple[dict[str, float], float]:
     shares = dict.fromkeys((group.name for group in network.free), 0.0)
     fixed, total = 0.0, 0.0
     for term in CostModel(network).terms(metric):
-        cost = float(term.coefficient)
-        for name in term.groups:
-            cost *= network.whole[name]
+        cost = float(term.coefficient * term.size(network.whole))
         total += cost
         groups = [name for name in term.groups if name in network.by_name]
         free = [name for name in groups if name in shares]

@@ -19,6 +19,9 @@ RIDGE = 1e-6
 LOCAL_RIDGE = 0.3
 """Of the features of single stages besides; `benchmarks/latency_fit.py` says what others do."""
 
+ROUNDING_RIDGE = 0.03
+"""Of those of rounded widths besides."""
+
 WHOLE = 3.0
 """Weight of the whole network, which every budget is compared with."""
 
@@ -54,7 +57,9 @@ def fitted(
     # Every column as a share of the whole network's: then its rate is a share of the time.
     sizes = np.where(of_whole > 0, of_whole, 1.0)
     amounts *= (weights / shares)[:, None] / sizes
-    pull = np.array([RIDGE + local_ridge * feature.local for feature in features])
+    pull = np.array(
+        [RIDGE + local_ridge * each.local + ROUNDING_RIDGE * each.rounds for each in features]
+    )
     products = amounts.T @ amounts + np.diag(pull)
     wanted = amounts.T @ weights
     rates = np.zeros(len(sizes))
@@ -79,9 +84,13 @@ def latency_terms(
     features: Sequence[Feature], rates: FloatArray, femtoseconds: int
 ) -> tuple[Term, ...]:
     """Latency as a sum of terms, in femtoseconds. femtoseconds: of the whole network."""
-    sums: dict[tuple[str, ...], float] = defaultdict(float)
+    sums: dict[tuple[tuple[str, ...], tuple[int, ...]], float] = defaultdict(float)
     for feature, rate in zip(features, rates.tolist(), strict=True):
         for term in feature.terms:
-            sums[term.groups] += rate * femtoseconds * term.coefficient
-    rounded = {groups: round(each) for groups, each in sums.items()}
-    return tuple(Term(coefficient=c, groups=groups) for groups, c in rounded.items() if c)
+            sums[term.groups, term.multiples] += rate * femtoseconds * term.coefficient
+    rounded = {size: round(each) for size, each in sums.items()}
+    return tuple(
+        Term(coefficient=coefficient, groups=groups, multiples=multiples)
+        for (groups, multiples), coefficient in rounded.items()
+        if coefficient
+    )

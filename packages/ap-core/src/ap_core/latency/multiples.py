@@ -8,7 +8,6 @@ from ap_core.latency.fit import Sample, fitted, share_at
 from ap_core.network import GroupKind, Network, Term
 from ap_core.solver.options import multiple
 
-MULTIPLES = (1, 4, 8, 16, 32, 64)
 SHARES = (0.5, 0.65, 0.8)
 """Shares of the channels that stay in the cuts that are compared."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ap_core.scores import FloatArray
 from ap_core.solver.options import IntArray
-from ap_core.solver.problem import Problem, Product
+from ap_core.solver.problem import LINEAR, Problem, Product
 
 TABLE_LIMIT = 3_000_000
 """Entries of the largest table that is worth building."""
@@ -157,8 +157,8 @@ def _step(
     for product in products:
         others = [f for f in product.factors if not linear or f[0] != variable]
         shape = np.ones((1,) * len(axes))
-        for v, powers in others:
-            column = problem.column(v, powers)
+        for v, form in others:
+            column = problem.column(v, form)
             place = [1] * len(axes)
             place[axes.index(v)] = len(column)
             shape = shape * column.reshape(place)
@@ -194,9 +194,9 @@ def _is_linear(problem: Problem, variable: int, products: Sequence[Product]) -> 
     each = problem.variables[variable]
     if len(each.groups) != 1:
         return False
-    powers = [p for product in products for v, p in product.factors if v == variable]
-    if any(p != (1,) for p in powers) or len(each) < 2:
-        return all(p == (1,) for p in powers)
+    forms = [form for product in products for v, form in product.factors if v == variable]
+    if any(form != LINEAR for form in forms) or len(each) < 2:
+        return all(form == LINEAR for form in forms)
     slopes = np.diff(each.values) / np.diff(each.widths[:, 0])
     return bool((np.diff(slopes) <= 1e-12 * np.abs(slopes[:-1])).all())
 

@@ -94,8 +94,8 @@ def variable_costs(
     for number in near.products[v]:
         product = problem.products[number]
         size = np.ones(len(problem.variables[v]))
-        for other, powers in product.factors:
-            column = problem.column(other, powers)
+        for other, form in product.factors:
+            column = problem.column(other, form)
             size = size * (column if other == v else column[options[other]])
         costs += size[:, None] * product.coefficients
     return costs

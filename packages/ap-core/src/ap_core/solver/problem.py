@@ -4,16 +4,26 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import repeat
 from math import prod
 
 import numpy as np
 
 from ap_core.budget import Budget
 from ap_core.cost import CostModel
-from ap_core.network import GroupKind, Network
+from ap_core.network import GroupKind, Network, Term
 from ap_core.scores import FloatArray
 from ap_core.solver.options import Allowed, Choice, IntArray
 from ap_core.solver.values import Worth, head_factors
+
+Form = tuple[tuple[int, ...], ...]
+"""Of each group of a variable, every power of its width: the multiple that it is rounded up to."""
+
+LINEAR: Form = ((1,),)
+"""Of one group, its width as it is."""
+
+Factor = tuple[int, Form]
+"""A variable, and what of its widths is multiplied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +43,18 @@ class Variable:
     def __len__(self) -> int:
         return len(self.values)
 
+    def sizes(self, form: Form) -> IntArray:
+        """A form of the widths, for every option: (options,)."""
+        found = np.ones(len(self), np.int64)
+        for widths, multiples in zip(self.widths.T, form, strict=True):
+            for multiple in multiples:
+                found *= -(-widths // multiple) * multiple
+        return found
+
+    def rounds(self, group: int, multiple: int) -> bool:
+        """Whether any width of a group is no such multiple."""
+        return bool((self.widths[:, group] % multiple).any())
+
     def restricted(self, options: IntArray) -> "Variable":
         """With some of its options only."""
         return replace(self, widths=self.widths[options], values=self.values[options])
@@ -42,11 +64,11 @@ class Variable:
 class Product:
     """Costs that grow with the product of one column of each of some variables.
 
-    coefficients: (caps,), per unit of the product. factors: (variable, powers of its groups).
+    coefficients: (caps,), per unit of the product.
     """
 
     coefficients: FloatArray
-    factors: tuple[tuple[int, tuple[int, ...]], ...]
+    factors: tuple[Factor, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +85,9 @@ class Problem:
     fixed: FloatArray
     total: float
 
-    def column(self, variable: int, powers: tuple[int, ...]) -> FloatArray:
-        """Product of powers of a variable's widths, for every option."""
-        return self._columns[variable, powers]
+    def column(self, variable: int, form: Form) -> FloatArray:
+        """A form of a variable's widths, for every option."""
+        return self._columns[variable, form]
 
     def costs(self, options: Sequence[int]) -> FloatArray:
         """Costs at these options, (caps,); exact as long as they stay below 2^53."""
@@ -79,12 +101,9 @@ class Problem:
         return bool((self.costs(options) <= self.limits).all())
 
     @cached_property
-    def _columns(self) -> dict[tuple[int, tuple[int, ...]], FloatArray]:
+    def _columns(self) -> dict[Factor, FloatArray]:
         factors = {factor for product in self.products for factor in product.factors}
-        return {
-            (v, powers): np.prod(self.variables[v].widths.astype(np.float64) ** powers, axis=1)
-            for v, powers in factors
-        }
+        return {(v, form): self.variables[v].sizes(form).astype(np.float64) for v, form in factors}
 
     @cached_property
     def _table(self) -> "_CostTable":
@@ -150,7 +169,7 @@ class _CostTable:
     @classmethod
     def of(cls, problem: Problem) -> "_CostTable":
         """Table of a problem."""
-        place: dict[tuple[int, tuple[int, ...]], int] = {}
+        place: dict[Factor, int] = {}
         flat = [np.ones(1)]
         end = 1
         for factor, column in problem._columns.items():
@@ -262,19 +281,13 @@ def _products(
 ) -> tuple[tuple[Product, ...], FloatArray]:
     """Cost terms over the variables that have more than one option; the rest is in the numbers."""
     where = {name: (v, i) for v, each in enumerate(variables) for i, name in enumerate(each.groups)}
-    sums: dict[tuple[tuple[int, tuple[int, ...]], ...], FloatArray] = defaultdict(
-        lambda: np.zeros(len(budget.caps))
-    )
+    sums: dict[tuple[Factor, ...], FloatArray] = defaultdict(lambda: np.zeros(len(budget.caps)))
     model = CostModel(network)
     for number, cap in enumerate(budget.caps):
         for term in model.terms(cap.metric):
-            powers: dict[int, list[int]] = {}
-            for name in term.groups:
-                v, i = where[name]
-                powers.setdefault(v, [0] * len(variables[v].groups))[i] += 1
-            factors = tuple((v, tuple(p)) for v, p in sorted(powers.items()))
+            factors = _factors(term, variables, where)
             fixed = [f for f in factors if len(variables[f[0]]) == 1]
-            size = prod(int(np.prod(variables[v].widths[0] ** np.asarray(p))) for v, p in fixed)
+            size = prod(int(variables[v].sizes(form)[0]) for v, form in fixed)
             if not size:
                 continue
             free = tuple(f for f in factors if f not in fixed)
@@ -282,3 +295,17 @@ def _products(
     fixed_costs = sums.pop((), np.zeros(len(budget.caps)))
     products = tuple(Product(coefficients=c, factors=f) for f, c in sums.items())
     return products, fixed_costs
+
+
+def _factors(
+    term: Term, variables: Sequence[Variable], where: Mapping[str, tuple[int, int]]
+) -> tuple[Factor, ...]:
+    """Factors of a term. where: of every name, its variable, and the group in that."""
+    forms: dict[int, list[tuple[int, ...]]] = {}
+    for name, multiple in zip(term.groups, term.multiples or repeat(1), strict=False):
+        v, group = where[name]
+        form = forms.setdefault(v, [()] * len(variables[v].groups))
+        # Where all options are multiples already, the cost is the same, and may be linear.
+        rounds = variables[v].rounds(group, multiple)
+        form[group] = tuple(sorted((*form[group], multiple if rounds else 1)))
+    return tuple((v, tuple(form)) for v, form in sorted(forms.items()))

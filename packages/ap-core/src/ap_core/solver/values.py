@@ -173,9 +173,7 @@ def _whole_unit_costs(network: Network, metric: Metric) -> dict[str, float]:
     """What one channel of one lane costs at the whole widths."""
     per_width: dict[str, float] = defaultdict(float)
     for term in CostModel(network).terms(metric):
-        size = float(term.coefficient)
-        for name in term.groups:
-            size *= network.whole[name]
+        size = float(term.coefficient * term.size(network.whole))
         for name in term.groups:
             per_width[name] += size / network.whole[name]
     return {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ap_core.contracts import Pair, Stack, Timer, Tracing
 from ap_core.errors import RunError, UsageError
 from ap_core.estimates import Estimate, paired_ratio
-from ap_core.latency.features import features_of
+from ap_core.latency.features import MULTIPLES, features_of
 from ap_core.latency.fit import Sample, fitted, latency_terms
-from ap_core.latency.multiples import MULTIPLES, cuts_at, speeds_of
+from ap_core.latency.multiples import cuts_at, speeds_of
 from ap_core.latency.samples import random_cuts
 from ap_core.latency.table import LatencyTable
 from ap_core.network import SECOND, Network, Term
@@ -29,7 +29,7 @@ LONGEST = 9 * SECOND
 """Beyond which floats do not hold every femtosecond any more."""
 
 CUTS = 28
-"""Cuts that are timed to learn a network's latency from."""
+"""Cuts that are timed to learn a network's latency from, beside those of its multiples."""
 
 ROUNDS = ((0.2, 5), (1.0, 3))
 """For passes of up to so many seconds, rounds of each cut that a fit is made from."""
@@ -157,7 +157,8 @@ def _tell_of_scatter(pairs: Sequence[Pair], progress: Progress) -> None:
 def learn_latency(
     timed: TimedStack, network: Network, progress: Progress, *, grain: int
 ) -> tuple[Term, ...]:
-    """Latency of a network as a function of its widths; what was timed before is not timed again.
+    """Latency of a network as a function of its widths, from all its cuts that were timed on this
+    stack; what was timed before is not timed again.
 
     grain: of the widths, as a strategy has it.
     Raises: ModelError where a cut cannot be run, RunError where what is kept is damaged.
@@ -166,7 +167,7 @@ def learn_latency(
     wanted = {f"grain {grain}, cut {number}": widths for number, widths in enumerate(cuts)}
     samples = _timed(timed, network, wanted, progress)
     features = features_of(network)
-    rates = fitted(features, network.whole, [samples[name] for name in wanted])
+    rates = fitted(features, network.whole, [samples[name] for name in sorted(samples)])
     return latency_terms(features, rates, timed.femtoseconds)
 
 
