@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from math import prod
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Width = TypeVar("Width", int, NDArray[np.int64])
 
 
 class GroupKind(StrEnum):
@@ -70,8 +76,8 @@ class Block:
     layers: tuple[str, ...] = ()
 
 
-def rounded_up(width: int, multiple: int) -> int:
-    """Least multiple that is no smaller."""
+def rounded_up(width: Width, multiple: int) -> Width:
+    """Least multiple that is no smaller. width: one, or an array of them."""
     return -(-width // multiple) * multiple
 
 

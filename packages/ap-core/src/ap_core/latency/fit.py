@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ap_core.cost import evaluate, merged
 from ap_core.latency.features import Feature
 from ap_core.network import Term
 from ap_core.scores import FloatArray
 
-SWEEPS = 3000
-"""Of the descent: each is a product of two small matrices."""
+SWEEPS = 10_000
+"""Of the descent, at the most: features that are nearly alike take many."""
 
 RIDGE = 1e-6
 """Pull of the square of a feature's share of the time: it decides what nothing else does."""
@@ -81,16 +82,24 @@ def share_at(features: Sequence[Feature], rates: FloatArray, widths: Mapping[str
 
 
 def latency_terms(
-    features: Sequence[Feature], rates: FloatArray, femtoseconds: int
+    features: Sequence[Feature],
+    rates: FloatArray,
+    whole: Mapping[str, int],
+    femtoseconds: int,
 ) -> tuple[Term, ...]:
-    """Latency as a sum of terms, in femtoseconds. femtoseconds: of the whole network."""
+    """Latency as a sum of terms, in femtoseconds.
+
+    whole: widths of the whole network, which takes just `femtoseconds`: what the rounding of
+    coefficients leaves of these is in the term that no width changes.
+    """
     sums: dict[tuple[tuple[str, ...], tuple[int, ...]], float] = defaultdict(float)
     for feature, rate in zip(features, rates.tolist(), strict=True):
         for term in feature.terms:
             sums[term.groups, term.multiples] += rate * femtoseconds * term.coefficient
     rounded = {size: round(each) for size, each in sums.items()}
-    return tuple(
+    terms = [
         Term(coefficient=coefficient, groups=groups, multiples=multiples)
         for (groups, multiples), coefficient in rounded.items()
-        if coefficient
-    )
+    ]
+    left = Term(coefficient=femtoseconds - evaluate(terms, whole))
+    return merged((left, *terms))

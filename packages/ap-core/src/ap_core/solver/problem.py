@@ -11,7 +11,7 @@ import numpy as np
 
 from ap_core.budget import Budget
 from ap_core.cost import CostModel
-from ap_core.network import GroupKind, Network, Term
+from ap_core.network import GroupKind, Network, Term, rounded_up
 from ap_core.scores import FloatArray
 from ap_core.solver.options import Allowed, Choice, IntArray
 from ap_core.solver.values import Worth, head_factors
@@ -48,7 +48,7 @@ class Variable:
         found = np.ones(len(self), np.int64)
         for widths, multiples in zip(self.widths.T, form, strict=True):
             for multiple in multiples:
-                found *= -(-widths // multiple) * multiple
+                found *= rounded_up(widths, multiple)
         return found
 
     def rounds(self, group: int, multiple: int) -> bool:

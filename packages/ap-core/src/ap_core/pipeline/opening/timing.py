@@ -168,7 +168,7 @@ def learn_latency(
     samples = _timed(timed, network, wanted, progress)
     features = features_of(network)
     rates = fitted(features, network.whole, [samples[name] for name in sorted(samples)])
-    return latency_terms(features, rates, timed.femtoseconds)
+    return latency_terms(features, rates, network.whole, timed.femtoseconds)
 
 
 def learn_speeds(timed: TimedStack, network: Network, progress: Progress) -> dict[int, float]:
