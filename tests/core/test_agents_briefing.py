@@ -83,6 +83,21 @@ def test_a_network_of_500_groups_and_many_trials_fits_in_8000_tokens():
     assert "earlier ones are left out" in briefing.prompt
 
 
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (Metric.MACS, "at most 10.00 M MACs, and at most 0.5 % below"),
+        (Metric.LATENCY, "at most 10.00 ns"),
+    ],
+)
+def test_a_count_is_to_be_used_up_and_a_latency_is_not(metric, words):
+    network = network_of(4)
+    budget = Budget(caps=(Cap(metric=metric, limit=10**7),))
+    prompt = told(network=network, scores=scores_of(network), trials=(), budget=budget).prompt
+    assert f"Budget: {words}.\n" in prompt
+    assert ("% below" in prompt) == (metric is Metric.MACS)
+
+
 def profiled(network: Network, scores: Scores, floor: float = 0.15) -> Profile:
     base = Strategy(floor=floor)
     return profile_of(network, Metric.MACS, base, scores, halves={}, without={})

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from networks import chain, group, layer, network, residual_network, scores, vit
 
@@ -19,6 +20,17 @@ from ap_core.strategy import Strategy
 
 def budget(limit, metric=Metric.MACS):
     return Budget(caps=(Cap(metric=metric, limit=limit),), band=0.2)
+
+
+def solve_options(problem):
+    priced = search_prices(problem)
+    assert priced is not None
+    return priced.options
+
+
+def upside_down(variable):
+    """The narrower, the more it is worth."""
+    return replace(variable, values=variable.values[::-1])
 
 
 def problem_of(of, limit, strategy):
@@ -46,7 +58,27 @@ def test_what_is_over_a_cap_is_never_chosen_though_it_is_worth_more() -> None:
     least = tuple(0 for _ in problem.variables)
     whole = tuple(len(variable) - 1 for variable in problem.variables)
     assert problem.value(whole) > problem.value(least)
-    assert chosen(problem, [whole, least], band=0.2, tight=5e-4) == least
+    assert chosen(problem, [whole, least], bands=np.array([0.2]), tight=5e-4) == least
+
+
+@pytest.mark.parametrize(
+    ("bands", "best"), [([0.2, 0.2], "near"), ([0.2, 1.0], "near"), ([1.0, 0.2], "far")]
+)
+def test_a_cap_that_may_be_left_far_below_leaves_the_choice_to_the_value(bands, best) -> None:
+    of = residual_network()
+    whole = CostModel(of)
+    caps = (
+        Cap(metric=Metric.MACS, limit=whole.macs(of.whole) // 2),
+        Cap(metric=Metric.PARAMS, limit=whole.params(of.whole)),
+    )
+    problem = problem_of(of, Budget(caps=caps), Strategy())
+    near = solve_options(problem)
+    far = tuple(max(0, option - 5) for option in near)
+    assert problem.costs(far)[0] < 0.8 * problem.limits[0]
+    worth_more = replace(problem, variables=tuple(map(upside_down, problem.variables)))
+    assert worth_more.value(far) > worth_more.value(near)
+    found = chosen(worth_more, [near, far], bands=np.array(bands), tight=5e-4)
+    assert found == {"near": near, "far": far}[best]
 
 
 def test_a_plan_above_its_bound_is_a_bug() -> None:

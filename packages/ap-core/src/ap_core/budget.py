@@ -47,10 +47,17 @@ class Cap:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Caps that all hold at once; the tightest is met to within `band` (a share) below it."""
+    """Caps that all hold at once; the tightest is met to within its band (a share) below it.
+
+    band: of counts. A latency goes in steps, which a plan may have to stay far below.
+    """
 
     caps: tuple[Cap, ...]
     band: float = DEFAULT_BAND
+
+    def band_of(self, metric: Metric) -> float:
+        """Share of its cap that a plan may leave where that is the tightest; of a latency, all."""
+        return 1.0 if metric is Metric.LATENCY else self.band
 
 
 @dataclass(frozen=True, kw_only=True)

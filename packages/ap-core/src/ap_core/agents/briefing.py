@@ -117,7 +117,7 @@ def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
         "network": network,
         "profile": profile,
         "whole": whole,
-        "budget": f"{budget}, {_band(evidence)}",
+        "budget": f"{budget}{_band(evidence)}",
         "metric": NAMES[metric],
         "importance": evidence.scores.importance if evidence.scores else "no importance",
         "uncut": evidence.uncut,
@@ -125,9 +125,12 @@ def _tables(evidence: Evidence) -> tuple[dict[str, object], Profile]:
 
 
 def _band(evidence: Evidence) -> str:
-    if evidence.tolerance is None:
-        return f"and at most {100 * evidence.budget.band:g} % below"
-    return f"within {evidence.tolerance}"
+    """How far from the caps a plan may end, after these; a latency has no band."""
+    if evidence.tolerance is not None:
+        return f", within {evidence.tolerance}"
+    if any(cap.metric is Metric.LATENCY for cap in evidence.budget.caps):
+        return ""
+    return f", and at most {100 * evidence.budget.band:g} % below"
 
 
 def _shown(trials: Sequence[Trial]) -> list[Trial]:

@@ -11,9 +11,6 @@ from ap_core.latency.features import Feature
 from ap_core.network import Term
 from ap_core.scores import FloatArray
 
-SWEEPS = 10_000
-"""Of the descent, at the most: features that are nearly alike take many."""
-
 RIDGE = 1e-6
 """Pull of the square of a feature's share of the time: it decides what nothing else does."""
 
@@ -44,12 +41,13 @@ def fitted(
 ) -> FloatArray:
     """Rate of every feature, as a share of the whole network's time, (features,); none below 0.
 
-    Least squares of relative errors, by coordinate descent: a network of twice the time may be
-    mistaken by twice as much; the whole network is not, since all others were compared with it.
+    Least squares of relative errors: a network of twice the time may be mistaken by twice as much;
+    the whole network is not, since all others were compared with it.
     whole: widths of the whole network, whose share is 1. local_ridge: how strongly the features of
     single stages are pulled to no time at all.
-    Source: Franc et al. 2005, Sequential coordinate-wise algorithm for the NNLS problem.
     """
+    from scipy.optimize import nnls  # Takes half a second, and only a fit needs it.
+
     rows = [(whole, 1.0, WHOLE), *((each.widths, each.share, 1.0) for each in samples)]
     amounts = np.array([[float(f.at(widths)) for f in features] for widths, _, _ in rows])
     of_whole = amounts[0].copy()
@@ -61,16 +59,9 @@ def fitted(
     pull = np.array(
         [RIDGE + local_ridge * each.local + ROUNDING_RIDGE * each.rounds for each in features]
     )
-    products = amounts.T @ amounts + np.diag(pull)
-    wanted = amounts.T @ weights
-    rates = np.zeros(len(sizes))
-    for _ in range(SWEEPS):
-        before = rates.copy()
-        for j in range(len(rates)):
-            step = (wanted[j] - products[j] @ rates) / products[j, j]
-            rates[j] = max(0.0, rates[j] + step)
-        if np.abs(rates - before).max() <= 1e-12:
-            break
+    pulled = np.vstack([amounts, np.diag(np.sqrt(pull))])
+    wanted = np.concatenate([weights, np.zeros(len(sizes))])
+    rates, _ = nnls(pulled, wanted)
     rates /= sizes
     found: FloatArray = rates / (of_whole @ rates)
     return found

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ap_core.scores import FloatArray
 from ap_core.solver.descent import ascend
 from ap_core.solver.fill import Neighbourhood, fill, lower
 from ap_core.solver.multiplier import Priced, search_prices
@@ -48,16 +49,25 @@ def without_drops(problem: Problem, tight: float) -> list[tuple[int, ...]]:
 
 
 def chosen(
-    problem: Problem, found: Sequence[tuple[int, ...]], band: float, tight: float
+    problem: Problem, found: Sequence[tuple[int, ...]], bands: FloatArray, tight: float
 ) -> tuple[int, ...]:
-    """Options within the caps of most value in the band; tight ones, if worth about as much."""
+    """Options within the caps of most value in the band; tight ones, if worth about as much.
+
+    bands: (caps,), share of each cap that may be left where it is the tightest.
+    """
     found = [options for options in found if problem.allows(options)]
-    slacks = [_slack(problem, options) for options in found]
-    in_band = [o for o, slack in zip(found, slacks, strict=True) if slack <= band] or found
+    left = [1 - problem.costs(options) / problem.limits for options in found]
+    in_band = [o for o, each in zip(found, left, strict=True) if _is_in_band(each, bands)] or found
     best = max(in_band, key=problem.value)
     least = problem.value(best) - SACRIFICE * problem.total
-    full = [o for o, slack in zip(found, slacks, strict=True) if slack <= 2 * tight]
+    full = [o for o, each in zip(found, left, strict=True) if each.min() <= 2 * tight]
     return max((o for o in full if problem.value(o) >= least), key=problem.value, default=best)
+
+
+def _is_in_band(left: FloatArray, bands: FloatArray) -> bool:
+    """Whether no more of the tightest cap is left than may be. left: (caps,), shares of them."""
+    tightest = int(left.argmin())
+    return bool(left[tightest] <= bands[tightest])
 
 
 def _within(problem: Problem, options: Sequence[int], near: Neighbourhood) -> tuple[int, ...]:

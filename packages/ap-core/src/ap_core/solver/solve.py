@@ -52,13 +52,15 @@ def solve(network: Network, scores: Scores, strategy: Strategy, budget: Budget) 
             return plan
     if not found:
         raise RuntimeError("no multiple keeps to caps that were checked to be in reach")
-    in_band = [plan for plan in found if left_of(budget, plan)[1] <= budget.band]
-    # A latency is no count: where a pass is made of few large steps, no plan comes near it.
-    near = in_band or [plan for plan in found if left_of(budget, plan)[0] is Metric.LATENCY]
-    if near:
-        return max(near, key=lambda plan: plan.value)
+    if in_band := [plan for plan in found if _is_in_band(plan, budget)]:
+        return max(in_band, key=lambda plan: plan.value)
     nearest = min(found, key=lambda plan: left_of(budget, plan)[1])
     raise missed(network, budget, nearest, strategy)
+
+
+def _is_in_band(plan: Plan, budget: Budget) -> bool:
+    metric, left = left_of(budget, plan)
+    return left <= budget.band_of(metric)
 
 
 def within_caps(plan: Plan, budget: Budget) -> Plan:
@@ -85,7 +87,8 @@ def _solve(
     found, priced = candidates(problem, tight)
     if strategy.depth:
         found += without_drops(problem, tight)
-    options = chosen(problem, found, budget.band, tight)
+    bands = np.array([budget.band_of(cap.metric) for cap in budget.caps])
+    options = chosen(problem, found, bands, tight)
     plan = plan_of(network, problem, options, worth)
     metric, left = left_of(budget, plan)
     # Of a latency, which no counter finds, the last per mille is not worth an odd width.

@@ -50,7 +50,10 @@ def timed_network(
         return timed, replace(network, latency=known.latency), options
     if options.multiples or strategy.round_to is None:
         speeds = learn_speeds(timed, network, progress)
-        strategy = strategy.model_copy(update={"grain": rewarded(speeds)})
+        # A latency that was learnt knows of steps that those cuts do not show, in narrow groups;
+        # multiples find these, and finer ones are tried where much is left.
+        least = strategy.grain if options.target_latency else 1
+        strategy = strategy.model_copy(update={"grain": max(least, rewarded(speeds))})
         shown = ", ".join(f"{m}: {speed:.2f}" for m, speed in speeds.items())
         progress.note(f"widths are multiples of {strategy.grain}; speed by multiple: {shown}")
     if options.target_latency:

@@ -38,15 +38,19 @@ class Seen:
 def next_promise(seen: Sequence[Seen], limit: int) -> float:
     """What a guide has to promise of the next plan, if it is to take nearly the limit.
 
-    Between a plan that is too slow and one that is not: in between. Beyond two that are too slow:
-    as far as these two tell. Else in proportion to the last.
+    Between a plan that is too slow and one that is not: in between; of several that are too slow,
+    the one that promised least, or it would come again. Beyond two that are too slow: as far as
+    these two tell. Else in proportion to the last.
     limit, and what is returned: in femtoseconds.
     """
     took = attrgetter("took", "promised")
     slow = sorted((each for each in seen if each.took > limit), key=took)
     fast = [each for each in seen if each.took <= limit]
     if slow and fast:
-        return _between(max(fast, key=took), slow[0], AIM * limit)
+        below = max(fast, key=took)
+        beyond = [each for each in slow if each.promised > below.promised]
+        above = min(beyond, key=attrgetter("promised"), default=slow[0])
+        return _between(below, above, AIM * limit)
     if len(slow) > 1:
         return _beyond(slow[1], slow[0], AIM * limit)
     return _in_proportion(seen[-1], AIM * limit)

@@ -28,7 +28,7 @@ LEAST = 0.98
 FILL_FROM = 0.95
 """Share of the budget from which channels are added to a plan, in place of solving anew."""
 
-MOST = {Guide.FIT: 5, Guide.MACS: 4, Guide.FILL: 2}
+MOST = {Guide.FIT: 5, Guide.MACS: 4, Guide.FILL: 4}
 """Plans of one strategy that are timed under each guide, at the most."""
 
 DOUBT = 0.2
