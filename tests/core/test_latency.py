@@ -525,6 +525,26 @@ def test_what_a_plan_leaves_of_the_budget_is_filled_with_channels(monkeypatch):
     assert plan.bound is None
 
 
+def test_after_a_plan_that_comes_again_no_other_is_solved_for():
+    came_again = 0
+    for seed in range(12):
+        network, kept, solved = NETWORKS["residual"], [], []
+        clock = Clock(network, random_rates(network, seed), power=1.3, noise=0.04)
+        solver = solver_for(clock, 0.6, entries=kept)
+
+        def noted(of, strategy, solve=solver.solve, solved=solved):
+            plan = solve(of, strategy)
+            solved.append(digest(plan))
+            return plan
+
+        replace(solver, solve=noted)(Strategy(round_to=16))
+        for guide in Guide:
+            plans = [entry.plan for entry in kept if entry.guide is guide]
+            assert len(set(plans)) == len(plans)
+        came_again += len(set(solved)) < len(solved)
+    assert came_again > 3
+
+
 def test_between_a_plan_that_is_too_slow_and_one_that_is_fast_enough_lies_the_next():
     checked = 0
     for seed in range(8):

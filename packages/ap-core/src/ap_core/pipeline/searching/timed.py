@@ -124,7 +124,9 @@ class TimedSolver:
                     break
                 found = self.solve(network, strategy), 1.0
             plan, factor = found
-            if not promising(plan, plans):
+            # After one that comes again, the same would follow.
+            again = digest(plan) in map(digest, plans)
+            if again or not promising(plan, plans):
                 break
             plans.append(self._timed(plan, key, guide, number, factor))
             if self._fits(plan, plans[-1].latency, guide):
