@@ -11,6 +11,9 @@ from ap_core.latency.features import Feature
 from ap_core.network import Term
 from ap_core.scores import FloatArray
 
+STEPS = 30
+"""Of the active set, for each feature, at the most: one or two are usual."""
+
 RIDGE = 1e-6
 """Pull of the square of a feature's share of the time: it decides what nothing else does."""
 
@@ -61,7 +64,7 @@ def fitted(
     )
     pulled = np.vstack([amounts, np.diag(np.sqrt(pull))])
     wanted = np.concatenate([weights, np.zeros(len(sizes))])
-    rates, _ = nnls(pulled, wanted)
+    rates, _ = nnls(pulled, wanted, maxiter=STEPS * len(sizes))
     rates /= sizes
     found: FloatArray = rates / (of_whole @ rates)
     return found
