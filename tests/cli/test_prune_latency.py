@@ -61,6 +61,7 @@ def test_the_run_shows_its_latency(cut):
     ("given", "code", "words"),
     [
         (("--target-latency", "1ns", *STACK), 3, "reachable: from"),
+        (("--target-latency", "70%", "--band", "1%"), 2, "--band does nothing without"),
         (("--target-latency", "70%", "--latency-device", "cuda:7"), 2, "there is no cuda:7 here"),
         (("--target-latency", "70%", "--latency-device", "tpu"), 2, "'tpu' is no device"),
         (

@@ -47,7 +47,7 @@ PRUNE_OPTIONS: tuple[click.Option, ...] = (
     _option("--latency-memory-format", type=click.Choice(["contiguous", "channels-last"]),
             default="contiguous", show_default=True, help="How channels lie in memory."),
     _option("--band", type=PART, default=DEFAULT_BAND, show_default="0.5%", metavar="SHARE",
-            help="How far below the target a plan may end."),
+            help="How far below a target of MACs or parameters a plan may end."),
     _option("--raw-strategy", is_flag=True,
             help="Apply strategies' widths as they are, as the AgenticPruner paper does: the "
                  "search has to find the budget by itself, and may miss it. For comparisons."),
@@ -236,6 +236,11 @@ def _refuse_ignored(typed: Sequence[str], given: Mapping[str, Any]) -> None:
         raise UsageError(
             "--raw-band does nothing without --raw-strategy",
             hint="leave it out, or give --raw-strategy",
+        )
+    if "--band" in typed and not (given["target_macs"] or given["target_params"]):
+        raise UsageError(
+            "--band does nothing without --target-macs or --target-params",
+            hint="leave it out: a latency goes in steps, and has no band",
         )
     untimed = [option for option in typed if option.startswith("--latency-")]
     if untimed and not _times_something(given):
